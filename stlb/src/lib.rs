@@ -1,0 +1,93 @@
+//! The software TLB of Aegis (STLB): a direct-mapped table of 8192 entries laid under the hardware TLB, an overflow
+//! buffer of 8 fully associative entries behind it, and the instructions that refill the hardware TLB from the table.
+//!
+//! # What it does
+//!
+//! A hardware TLB of 16 or 64 entries is too small for an exokernel, where each miss that is not answered at once goes up
+//! to the application. So Aegis remembers what applications bind. On a miss of the hardware TLB:
+//!
+//! 1. [`mips32_refill!`], at the refill vector, hashes the Context register to a slot of the table, loads the slot's
+//!    halves, compares its tag with Context, and on a match writes the hardware TLB: 16 instructions, two pages;
+//! 2. else the kernel looks in the overflow buffer ([`Stlb::probe`]), where lines go that had to make room in the table;
+//! 3. else it is the application's turn.
+//!
+//! Context is the tag: the processor puts the page (pair) that missed into its low part, and Aegis keeps a process tag in
+//! its high part, so one comparison answers "this page, of this process".
+//!
+//! # How to use it
+//!
+//! ```
+//! use stlb::{Geometry, Lo, Mips32, Stlb};
+//!
+//! let stlb = Box::new(Stlb::<Mips32>::new());
+//! let (tag, va) = (0x155 << 23, 0x0040_3000);
+//! let context = Mips32::context(tag, va);
+//!
+//! stlb.insert(context, Mips32::half(va), Lo::writable(0x123));
+//! let line = stlb.probe(context).unwrap();
+//! assert_eq!(line.lo[1].pfn(), 0x123); // 0x0040_3000 is the odd page of its pair
+//! assert!(!line.lo[0].v()); // nothing is known of the even one
+//!
+//! stlb.replace(context, [Lo::INVALID; 2]);
+//! assert_eq!(stlb.probe(context), None); // a line without a valid half is gone
+//! ```
+//!
+//! The kernel keeps its [`Stlb`] in a static called `stlb_table`, and calls [`mips32_refill!`] in the section of its
+//! refill vector. Assembly that reads the table elsewhere takes its numbers from [`operands`].
+//!
+//! # Invariants
+//!
+//! - (tag, pair) stands at most once in table and overflow buffer together;
+//! - an entry in the table stands in the slot that the hash of its own tag word names;
+//! - an entry with a tag has at least one valid half; an empty entry's tag word can equal no Context register;
+//! - no half is global (G = 0), whatever was asked for;
+//! - writes go tag off, halves, tag on, so that a refill in between sees a miss and never a mixture.
+//!
+//! # What is where
+//!
+//! - [`Lo`]: the interface's word for a page, the same on every machine;
+//! - [`Geometry`], [`Mips32`], [`R3000`]: the hash, and how Context and an entry are laid out;
+//! - [`Stlb`]: table and overflow buffer. The crate's only `unsafe` code is in its file;
+//! - `model`, `interpreter` (feature `model`, host only): the same lookup written in the most obvious way, and a MIPS
+//!   interpreter just large enough to run the assembled refill sequence against it.
+//!
+//! # Features
+//!
+//! - `faithful`: the refill writes with `tlbwi` at Random, two instructions more. QEMU keeps what `tlbwr` evicts alive for
+//!   a while; with `tlbwi` it shows the 16 entries of the hardware.
+//! - `model`: see above.
+//!
+//! # Tests
+//!
+//! `cargo test -p stlb`. The test `refill` runs the refill sequence as it was assembled: that of the kernel image which the
+//! environment variable `AEGIS_IMAGE` names, else one that it builds by itself.
+//!
+//! Source: the thesis, section .12 of chapter 9, figures 9-6 to 9-8, and section 3.1.1.
+
+#![no_std]
+
+#[cfg(any(test, feature = "model"))]
+extern crate std;
+
+pub mod geometry;
+#[cfg(any(test, feature = "model"))]
+pub mod interpreter;
+mod lo;
+#[cfg(any(test, feature = "model"))]
+pub mod model;
+pub mod operands;
+mod overflow;
+mod refill;
+mod table;
+
+pub use geometry::{Entry, Geometry, Line, Mips32, R3000, Registers};
+pub use lo::Lo;
+pub use table::{Edit, Inserted, Stlb, Word};
+
+/// Entries of the direct-mapped table (thesis .12).
+pub const SLOTS: usize = 8192;
+/// Entries of the overflow buffer (thesis .12).
+pub const OVERFLOW: usize = 8;
+
+/// The geometry of the machine that this is compiled for; on the host, Malta's.
+pub type Native = Mips32;
