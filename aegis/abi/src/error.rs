@@ -1,0 +1,71 @@
+//! The error codes, returned in `v1`.
+
+/// Declares [`Error`] with its codes, texts and conversions from one list.
+macro_rules! errors {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
+        /// Why a call failed. A failed call has changed nothing.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u32)]
+        pub enum Error { $($(#[$doc])* $name = $code,)* }
+
+        impl Error {
+            /// Every error, in order of its code.
+            pub const ALL: &[Error] = &[$(Error::$name),*];
+
+            /// The error with this code, if there is one. Code 0 means success and is no error.
+            pub const fn from_code(code: u32) -> Option<Error> {
+                match code { $($code => Some(Error::$name),)* _ => None }
+            }
+
+            /// What went wrong, in a few words.
+            pub const fn text(self) -> &'static str {
+                match self { $(Error::$name => $text,)* }
+            }
+        }
+    };
+}
+
+errors! {
+    /// The call number is one of Aegis' own (0-255) and unassigned.
+    NoSuchCall = 1, "no such call";
+    /// A virtual address below `USER_START` or not below `USER_END`.
+    BadAddress = 2, "address outside user space";
+    /// The page is under one of the caller's guaranteed mappings, which only `e_set` changes.
+    Guaranteed = 3, "address under a guaranteed mapping";
+    /// A length that wraps around or leaves user space.
+    BadLength = 4, "length leaves user space";
+    /// A frame number that is beyond the machine's memory.
+    NoSuchFrame = 5, "no such frame";
+    /// The frame is owned by nobody.
+    FrameFree = 6, "frame is free";
+    /// The frame is in use, so it cannot be allocated.
+    FrameTaken = 7, "frame is taken";
+    /// The caller lacks the right that the operation needs.
+    NotPermitted = 8, "not permitted";
+    /// No frame is free.
+    NoMemory = 9, "no frame is free";
+    /// A pointer to outside user space, the kernel's memory included.
+    BadPointer = 10, "pointer outside user space";
+    /// The page of the pointer has no cached binding (or no dirty one, where the call writes): insert it, call again.
+    Unmapped = 11, "page of the pointer has no binding";
+    /// As `Unmapped`, but for the second page that the argument runs into.
+    PageEnd = 12, "argument crosses into a page without a binding";
+    /// A pointer argument that spans more than `POINTER_PAGES` pages.
+    TooLong = 13, "argument spans too many pages";
+    /// An address or save area that is not aligned as it must be.
+    Misaligned = 14, "misaligned";
+    /// A mapping that makes no sense: not valid, or writable where `w` is off.
+    BadMapping = 15, "senseless mapping";
+    /// A handler outside user space.
+    BadHandler = 16, "handler outside user space";
+    /// Two guaranteed mappings of one page, or one outside the guaranteed segment.
+    BadGuaranteed = 17, "guaranteed mapping outside its segment or twice";
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl core::error::Error for Error {}

@@ -1,0 +1,34 @@
+//! The limits and fixed addresses of the interface, each with its reason.
+
+/// Bytes in a page, on both machines.
+pub const PAGE_BYTES: u32 = 1 << PAGE_SHIFT;
+/// log2 of [`PAGE_BYTES`].
+pub const PAGE_SHIFT: u32 = 12;
+
+/// Lowest address that a program may map. Page 0 stays empty, so that a null pointer is an exception.
+pub const USER_START: u32 = PAGE_BYTES;
+/// First address beyond user space (kuseg ends here on every MIPS).
+pub const USER_END: u32 = 0x8000_0000;
+/// End of the guaranteed segment, the lowest 16 MB of user space: only pages in it can have guaranteed mappings
+/// (thesis 3.1.1). Above it lies the standard segment, whose misses go straight to the application.
+pub const GUARANTEED_END: u32 = 0x0100_0000;
+
+/// Environments at most: so that the address space identifier is the environment's number on both machines (the R3000
+/// has 6 bits), and a list of environments is one 64-bit word.
+pub const ENVS: usize = 64;
+/// Guaranteed mappings of an environment: enough for miss handler, exception stack and page directory, and a search
+/// through them stays short.
+pub const GUARANTEED_MAPPINGS: usize = 32;
+/// Frames that the kernel manages at most: 256 MB, all of Malta's low memory, and a frame number fits in 16 bits.
+pub const FRAMES: usize = 1 << 16;
+/// Exception codes: the field ExcCode of the register Cause has 5 bits.
+pub const EXCEPTIONS: usize = 32;
+/// Numbers of `syscall` that Aegis owns, 0 to 255; all others go to the environment's own handler for `syscall`, so
+/// that a library OS can run programs made for another system.
+pub const CALLS: u32 = 256;
+/// Bytes of a save area: three registers, rounded up to its alignment, so that it never crosses a page end.
+pub const SAVE_AREA_BYTES: u32 = 16;
+/// Pages that one pointer argument may span.
+pub const POINTER_PAGES: u32 = 2;
+/// Bytes of command line that reach a program.
+pub const COMMAND_LINE_BYTES: usize = 256;

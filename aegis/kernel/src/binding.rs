@@ -1,0 +1,141 @@
+//! Secure bindings of pages: the calls of thesis section .12 on software and hardware TLB.
+
+use crate::Kernel;
+use crate::environment::check_lo;
+use crate::frame::{Frames, Right};
+use crate::machine::Machine;
+use crate::name::{asid, number_of_tag};
+use aegis_abi::limits::{PAGE_SHIFT, USER_END};
+use aegis_abi::{Error, Lo, UserVa};
+use core::ops::Range;
+use stlb::{Edit, Geometry, Line};
+
+/// From so many pages on, one scan of the whole table costs less than a probe for each.
+const LONG_RANGE: u32 = 1024;
+
+impl<M: Machine> Kernel<M> {
+    /// The call `tlbwr`.
+    pub(crate) fn write_binding(&mut self, va: UserVa, lo: Lo) -> Result<(), Error> {
+        let page = va.get() >> PAGE_SHIFT;
+        if self.environment().context.guaranteed(page).is_some() {
+            return Err(Error::Guaranteed);
+        }
+        let lo = check_lo(&self.frames, self.current, lo)?;
+        // Point of no return.
+        self.bind(self.context_register(va.get()), M::Geometry::half(va.get()), lo);
+        Ok(())
+    }
+
+    /// The call `tlbrprotn`.
+    pub(crate) fn read_protect(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
+        let range = self.range(va, pages)?;
+        self.edit_range(self.current, range, |_, lo| Lo(lo.0 & !Lo::D));
+        Ok(())
+    }
+
+    /// The call `unprotn`.
+    pub(crate) fn unprotect(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
+        let range = self.range(va, pages)?;
+        let current = self.current;
+        let mut refused = false;
+        self.edit_range(current, range.clone(), |frames, lo| {
+            refused |= !lo.w() || !frames.has(current, lo.pfn(), Right::Write);
+            lo
+        });
+        if refused {
+            return Err(Error::NotPermitted);
+        }
+        // Point of no return.
+        self.edit_range(current, range, |_, lo| Lo(lo.0 | Lo::D));
+        Ok(())
+    }
+
+    /// The call `tlbdeleten`.
+    pub(crate) fn delete(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
+        let range = self.range(va, pages)?;
+        self.edit_range(self.current, range, |_, _| Lo::INVALID);
+        Ok(())
+    }
+
+    /// The numbers of the pages named, none of which may be outside user space or under a guaranteed mapping.
+    fn range(&self, va: UserVa, pages: u32) -> Result<Range<u32>, Error> {
+        let first = va.get() >> PAGE_SHIFT;
+        let end = first.checked_add(pages).filter(|&end| end <= USER_END >> PAGE_SHIFT).ok_or(Error::BadLength)?;
+        if self.environment().context.guarantees_any(first, end) {
+            return Err(Error::Guaranteed);
+        }
+        Ok(first..end)
+    }
+
+    /// Binds one page of the running environment, and brings the hardware TLB in line.
+    pub(crate) fn bind(&mut self, context: u32, half: usize, lo: Lo) {
+        let Kernel { machine, frames, .. } = self;
+        let inserted = machine.stlb().insert(context, half, lo);
+        machine.tlb_write(asid::<M::Geometry>(self.current), context, inserted.registers);
+        frames.bind(lo.pfn());
+        if inserted.previous.v() {
+            frames.unbind(inserted.previous.pfn());
+        }
+        if let Some(out) = inserted.evicted {
+            // The hardware TLB holds nothing that the STLB does not.
+            let owner = number_of_tag(out.context);
+            machine.tlb_update(asid::<M::Geometry>(owner), out.context, [0; 2]);
+            out.lo.iter().filter(|lo| lo.v()).for_each(|lo| frames.unbind(lo.pfn()));
+        }
+    }
+
+    /// Replaces what environment `number` has cached for the pages `range` by what `edit` makes of it.
+    pub(crate) fn edit_range(&mut self, number: usize, range: Range<u32>, mut edit: impl FnMut(&Frames, Lo) -> Lo) {
+        let mut edit = |frames: &Frames, page, lo| if range.contains(&page) { edit(frames, lo) } else { lo };
+        if range.len() as u32 >= LONG_RANGE {
+            return self.edit_all(number, edit);
+        }
+        let tag = self.tag(number);
+        let pages = M::Geometry::PAGES as u32;
+        for pair in range.start / pages..range.end.div_ceil(pages) {
+            let context = M::Geometry::context(tag, (pair * pages) << PAGE_SHIFT);
+            if let Some(line) = self.machine.stlb().probe(context)
+                && let Edit::Replace(lo) = edit_line(&self.machine, &mut self.frames, number, line, &mut edit)
+            {
+                self.machine.stlb().replace(context, lo);
+            }
+        }
+    }
+
+    /// Replaces all that environment `number` has cached, page by page, by what `edit` makes of it.
+    pub(crate) fn edit_all(&mut self, number: usize, mut edit: impl FnMut(&Frames, u32, Lo) -> Lo) {
+        let tag = self.tag(number);
+        let Kernel { machine, frames, .. } = self;
+        machine.stlb().scan(M::Geometry::TAG_MASK, tag, |line| edit_line(machine, frames, number, line, &mut edit));
+    }
+
+    /// Deletes all that environment `number` has cached.
+    pub(crate) fn flush(&mut self, number: usize) {
+        self.edit_all(number, |_, _, _| Lo::INVALID);
+    }
+}
+
+/// Replaces the valid halves of one line of environment `number` by what `edit` makes of them, in the hardware TLB and in
+/// the frames' counts; the caller does it in the STLB.
+fn edit_line<M: Machine>(
+    machine: &M,
+    frames: &mut Frames,
+    number: usize,
+    line: Line,
+    mut edit: impl FnMut(&Frames, u32, Lo) -> Lo,
+) -> Edit {
+    let first = M::Geometry::va(line.context) >> PAGE_SHIFT;
+    let mut edited = line;
+    for (half, lo) in edited.lo.iter_mut().enumerate().filter(|(_, lo)| lo.v()) {
+        let new = edit(frames, first + half as u32, *lo);
+        if !new.v() {
+            frames.unbind(lo.pfn());
+        }
+        *lo = new;
+    }
+    if edited == line {
+        return Edit::Keep;
+    }
+    machine.tlb_update(asid::<M::Geometry>(number), line.context, edited.lo.map(M::Geometry::entry_lo));
+    Edit::Replace(edited.lo)
+}

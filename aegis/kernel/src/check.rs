@@ -1,0 +1,186 @@
+//! The checker of the kernel's invariants. Compiled into the kernel with the feature `checked`; the host tests always have
+//! it.
+
+use crate::Kernel;
+use crate::frame::{Owner, Right};
+use crate::machine::{Live, Machine};
+use crate::name::number_of_tag;
+use aegis_abi::Lo;
+use core::fmt;
+use stlb::{Edit, Geometry};
+
+/// What does not hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Inconsistency {
+    /// A line of the STLB belongs to no living environment.
+    OrphanLine {
+        /// Its tag word.
+        context: u32,
+    },
+    /// A binding names a frame to which its environment has no right.
+    NoRight {
+        /// The environment.
+        environment: usize,
+        /// The mapping.
+        lo: Lo,
+    },
+    /// A frame's count of bindings is wrong.
+    Count {
+        /// The frame.
+        frame: u32,
+        /// What the frame's record says.
+        recorded: u16,
+        /// What there is.
+        found: u16,
+    },
+    /// A frame's owner has no right to it, or a free frame has a holder or a binding.
+    Holders {
+        /// The frame.
+        frame: u32,
+    },
+    /// The free list does not hold just the free frames.
+    FreeList,
+    /// A live entry of the hardware TLB is not what the STLB has for its pair.
+    Live {
+        /// The entry's place.
+        index: u32,
+    },
+}
+
+impl fmt::Display for Inconsistency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl<M: Machine> Kernel<M> {
+    /// Checks every invariant.
+    ///
+    /// # Errors
+    /// The first that does not hold.
+    pub fn check(&self) -> Result<(), Inconsistency> {
+        self.check_rights()?;
+        self.check_frames()?;
+        self.check_live()
+    }
+
+    fn check_rights(&self) -> Result<(), Inconsistency> {
+        let mut result = Ok(());
+        self.machine.stlb().scan(0, 0, |line| {
+            let environment = number_of_tag(line.context);
+            let found = if line.context & M::Geometry::TAG_MASK != self.tag(environment) {
+                Err(Inconsistency::OrphanLine { context: line.context })
+            } else {
+                line.lo.iter().try_for_each(|&lo| self.check_right(environment, lo))
+            };
+            result = result.and(found);
+            Edit::Keep
+        });
+        result?;
+        for (number, environment) in self.environments.iter().enumerate() {
+            for mapping in &environment.context.guaranteed {
+                self.check_right(number, mapping.lo)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_right(&self, environment: usize, lo: Lo) -> Result<(), Inconsistency> {
+        let has = |right| self.frames.has(environment, lo.pfn(), right);
+        let allowed = !lo.v() || (has(Right::Read) && (!(lo.w() || lo.d()) || has(Right::Write)) && !lo.g());
+        if allowed { Ok(()) } else { Err(Inconsistency::NoRight { environment, lo }) }
+    }
+
+    fn check_frames(&self) -> Result<(), Inconsistency> {
+        let frames = &self.frames;
+        for frame in 0..frames.total() {
+            let consistent = match frames.owner(frame) {
+                Owner::Nobody => frames.holders(frame) == 0 && frames.bindings(frame) == 0,
+                Owner::Kernel => true,
+                Owner::Environment(number) => frames.holds(number, frame),
+            };
+            if !consistent {
+                return Err(Inconsistency::Holders { frame });
+            }
+        }
+        let on_list = frames.free_list().take(frames.total() as usize);
+        let (listed, all_free) =
+            on_list.fold((0, true), |(n, free), frame| (n + 1, free && frames.owner(frame) == Owner::Nobody));
+        let free = (0..frames.total()).filter(|&frame| frames.owner(frame) == Owner::Nobody).count();
+        if !all_free || listed != free || free as u32 != frames.free() {
+            return Err(Inconsistency::FreeList);
+        }
+        self.check_counts()
+    }
+
+    /// Recounts the bindings of every frame.
+    fn check_counts(&self) -> Result<(), Inconsistency> {
+        // One pass over all bindings: each takes one from its frame's record; in the end nothing may be left. The counts
+        // are too many to hold twice, so sums stand for them: the bindings and their frame numbers, squared ones too.
+        let mut found = Sums::default();
+        self.machine.stlb().scan(0, 0, |line| {
+            line.lo.iter().filter(|lo| lo.v()).for_each(|lo| found.add(lo.pfn(), 1));
+            Edit::Keep
+        });
+        for environment in &self.environments {
+            environment.context.bound_frames().for_each(|frame| found.add(frame, 1));
+        }
+        let mut recorded = Sums::default();
+        for frame in 0..self.frames.total() {
+            recorded.add(frame, self.frames.bindings(frame));
+        }
+        if recorded == found { Ok(()) } else { Err(self.miscounted_frame()) }
+    }
+
+    /// The frame whose count is wrong, found by counting for each.
+    fn miscounted_frame(&self) -> Inconsistency {
+        for frame in 0..self.frames.total() {
+            let recorded = self.frames.bindings(frame);
+            let mut found = 0;
+            self.machine.stlb().scan(0, 0, |line| {
+                found += line.lo.iter().filter(|lo| lo.v() && lo.pfn() == frame).count() as u16;
+                Edit::Keep
+            });
+            for environment in &self.environments {
+                found += environment.context.bound_frames().filter(|&bound| bound == frame).count() as u16;
+            }
+            if recorded != found {
+                return Inconsistency::Count { frame, recorded, found };
+            }
+        }
+        Inconsistency::FreeList
+    }
+
+    fn check_live(&self) -> Result<(), Inconsistency> {
+        for index in 0.. {
+            match self.machine.live(index) {
+                None => break,
+                Some(Live::Unused) => {}
+                Some(Live::Pair { asid, context, registers }) => {
+                    let number = (asid >> M::Geometry::ASID_SHIFT) as usize % self.environments.len();
+                    if registers != self.machine.stlb().registers(context | self.tag(number)) {
+                        return Err(Inconsistency::Live { index });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stands for how many bindings name each frame: different counts give different sums, but for contrived ones.
+#[derive(PartialEq, Eq, Default)]
+struct Sums {
+    count: u64,
+    frames: u64,
+    squares: u64,
+}
+
+impl Sums {
+    fn add(&mut self, frame: u32, times: u16) {
+        let (frame, times) = (u64::from(frame), u64::from(times));
+        self.count += times;
+        self.frames += times * frame;
+        self.squares += times * frame * frame;
+    }
+}

@@ -1,0 +1,34 @@
+//! The portable part of the Aegis exokernel: who owns what, and which calls are allowed. It protects resources and does
+//! not manage them (thesis, chapter 2).
+//!
+//! It meets the hardware through one trait, [`Machine`]; on the host a model stands in its place. It holds no `unsafe`, no
+//! heap and no global state: all state is in [`Kernel`], which the trap entry lends it.
+//!
+//! Invariants, checked by `Kernel::check` in tests:
+//! - every valid half in the STLB names a frame to which the environment of its tag has the right (to write, where `w`);
+//! - every live entry of the hardware TLB stands in the STLB too, with the same contents, so that breaking a binding
+//!   there breaks it everywhere;
+//! - a frame's count of bindings is the number of STLB halves, guaranteed mappings and save areas that name it;
+//! - a free frame has no holder and no binding, and is zeroed before anybody gets it;
+//! - a failed call has changed nothing.
+
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+pub mod binding;
+pub mod boot;
+mod check;
+mod dispatch;
+pub mod environment;
+pub mod frame;
+mod kernel;
+pub mod machine;
+mod name;
+mod user_memory;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::Inconsistency;
+pub use kernel::{Kernel, Miss};
+pub use machine::{Block, Machine, Refill};

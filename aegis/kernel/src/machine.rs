@@ -1,0 +1,94 @@
+//! What the kernel needs of a machine.
+
+use aegis_abi::limits::EXCEPTIONS;
+use aegis_abi::{Handler, Pid};
+use stlb::{Geometry, Registers, Stlb};
+
+/// How a miss was answered, for the counters of the information page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refill {
+    /// From the overflow buffer.
+    Overflow,
+    /// From a guaranteed mapping.
+    Guaranteed,
+}
+
+/// What a place of the hardware TLB holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Live {
+    /// Nothing that a user address can match.
+    Unused,
+    /// A page (pair).
+    Pair {
+        /// Its address space identifier, as EntryHi holds it.
+        asid: u32,
+        /// Its page (pair), as the Context register holds it, under the process tag 0.
+        context: u32,
+        /// Its halves.
+        registers: Registers,
+    },
+}
+
+/// What exceptions of one environment are dispatched from. The machine turns it into whatever its vectors read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Block {
+    /// The environment's name.
+    pub pid: Pid,
+    /// Physical address of the save area for TLB misses; `None`: there is none, or it was lost.
+    pub tlbx: Option<u32>,
+    /// Physical address of the save area for other exceptions, alike.
+    pub genx: Option<u32>,
+    /// The environment's handlers by exception code; 0: none.
+    pub xh: [Handler; EXCEPTIONS],
+}
+
+/// The hardware. Its methods take `&self`: hardware is shared by nature, and the kernel runs alone.
+///
+/// Addresses are physical. The kernel passes only addresses in frames that it has checked against [`Machine::frames`].
+pub trait Machine {
+    /// The processor's TLB.
+    type Geometry: Geometry;
+
+    /// The software TLB.
+    fn stlb(&self) -> &Stlb<Self::Geometry>;
+
+    /// Writes the pair that `context` names into the hardware TLB for the address space `asid`, over its live entry if there
+    /// is one.
+    fn tlb_write(&self, asid: u32, context: u32, registers: Registers);
+
+    /// Rewrites the live entry of the pair that `context` names, if there is one; removes it if no half is valid.
+    fn tlb_update(&self, asid: u32, context: u32, registers: Registers);
+
+    /// The `index`-th entry of the hardware TLB. `None` beyond the last.
+    fn live(&self, index: u32) -> Option<Live>;
+
+    /// Sets what exceptions of environment `number` are dispatched from; `None`: there is no such environment.
+    fn set_block(&self, number: usize, block: Option<&Block>);
+
+    /// Makes `number` the environment that runs when the kernel is left.
+    fn set_current(&self, number: usize);
+
+    /// Number of physical frames, 0 to this less 1.
+    fn frames(&self) -> u32;
+
+    /// Copies physical memory out.
+    fn read(&self, address: u32, into: &mut [u8]);
+
+    /// Copies into physical memory.
+    fn write(&self, address: u32, from: &[u8]);
+
+    /// Fills a frame with zeros.
+    fn zero(&self, frame: u32);
+
+    /// Makes the processor see as instructions what was written to a frame as data.
+    fn sync_instructions(&self, frame: u32);
+
+    /// Writes to the console.
+    fn console(&self, bytes: &[u8]);
+
+    /// Counts a refill that the assembly did not count itself.
+    fn count(&self, refill: Refill);
+
+    /// Stops the machine with an exit status. Does not return on hardware.
+    fn power_off(&self, status: u8);
+}

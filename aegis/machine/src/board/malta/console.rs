@@ -1,0 +1,42 @@
+//! The console: the first 16550 UART of the super I/O chip, polled.
+
+use crate::Owned;
+use crate::memory::KSEG1;
+use core::fmt;
+use core::num::NonZeroUsize;
+use uart_16550::backend::MmioBackend;
+use uart_16550::{Config, Uart16550};
+
+/// The UART: in the PCI I/O window, at a PC's COM1.
+const UART: usize = KSEG1 as usize + 0x1800_0000 + 0x3f8;
+
+static CONSOLE: Owned<Option<Uart16550<MmioBackend>>> = Owned::new(None);
+
+/// Prepares the console.
+pub(crate) fn init() {
+    let Some(address) = NonZeroUsize::new(UART) else { return };
+    // SAFETY: the address is the UART's, whose registers are one byte apart; nobody else uses it.
+    let Ok(mut uart) = (unsafe { Uart16550::new_mmio_from_address(address, 1) }) else { return };
+    // Where the UART does not answer as it should, there is nobody to tell.
+    let _ = uart.init(Config::default());
+    CONSOLE.with(|console| *console = Some(uart));
+}
+
+/// Writes to the console, byte for byte.
+pub fn console_write(bytes: &[u8]) {
+    CONSOLE.with(|console| {
+        if let Some(uart) = console {
+            uart.send_bytes_exact(bytes);
+        }
+    });
+}
+
+/// The console as a sink for formatted text.
+pub struct Console;
+
+impl fmt::Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        console_write(text.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! The boards: memory map, console, exit. One is compiled in; all offer the same names.
+
+mod malta;
+
+pub use malta::{Console, NAME, command_line, console_write, init, memory_bytes, power_off};

@@ -1,0 +1,91 @@
+//! MIPS32 release 2 (24Kf and its kin): paired TLB entries, vectors from EBase, Cause.IV, `eret`.
+//!
+//! Source: MIPS32 Architecture for Programmers, volume III (the privileged resource architecture).
+
+mod backtrace;
+mod cp0;
+pub mod dispatch;
+mod enter;
+mod fault;
+mod operands;
+pub mod tlb;
+mod vectors;
+
+pub use enter::enter;
+pub use fault::panic;
+#[cfg(feature = "planted-fault")]
+pub use fault::planted_fault;
+
+use crate::memory;
+use aegis_abi::limits::PAGE_BYTES;
+use core::arch::asm;
+use stlb::{Native, Stlb};
+
+/// The software TLB. The refill sequence knows it as `stlb_table`.
+#[unsafe(link_section = ".stlb")]
+#[unsafe(export_name = "stlb_table")]
+static STLB: Stlb<Native> = Stlb::new();
+
+/// The software TLB.
+pub fn stlb() -> &'static Stlb<Native> {
+    &STLB
+}
+
+/// The frames of the software TLB.
+pub fn stlb_frames() -> core::ops::Range<u32> {
+    memory::frames_of(&STLB)
+}
+
+/// Prepares TLB, dispatch blocks and registers. mips-rt's start code has set EBase and Cause.IV and cleared BEV.
+pub fn init() {
+    cp0::init();
+    tlb::init();
+    dispatch::init();
+}
+
+/// Entries of the hardware TLB.
+pub fn tlb_entries() -> u32 {
+    cp0::config1().mmu_size() + 1
+}
+
+/// The processor's name, from the register PRId.
+pub fn name() -> &'static str {
+    match (cp0::processor_id() >> 8 & 0xff, cp0::config1().has_fpu()) {
+        (0x80, _) => "MIPS 4Kc",
+        (0x90, _) => "MIPS 4KEc",
+        (0x93, true) => "MIPS 24Kf",
+        (0x93, false) => "MIPS 24Kc",
+        (0x95, _) => "MIPS 34Kf",
+        (0x96, _) => "MIPS 24KEc",
+        (0x97, _) => "MIPS 74Kf",
+        (0x9c, _) => "MIPS M14Kc",
+        (0xa8, _) => "MIPS P5600",
+        _ => "a MIPS32 processor",
+    }
+}
+
+/// Can the processor run MIPS16e code?
+///
+/// One that cannot must trap a jump to an odd address before it translates it; QEMU translates first, so that such a jump by
+/// a program can abort it. On a processor with MIPS16e the jump is legal.
+pub fn has_mips16() -> bool {
+    cp0::config1().has_mips16()
+}
+
+/// Makes the processor see as instructions what was written to the frame at this physical address as data.
+pub fn sync_instructions(address: u32) {
+    let step: u32;
+    // SAFETY: reads the register SYNCI_Step, which the kernel may always do.
+    unsafe { asm!(".set push", ".set noat", "rdhwr {}, $1", ".set pop", out(reg) step, options(nomem, nostack)) }
+    if step == 0 {
+        // No caches to bring in line.
+        return;
+    }
+    let start = memory::KSEG0 + address;
+    for line in (start..start + PAGE_BYTES).step_by(step as usize) {
+        // SAFETY: changes no memory; the address is in kseg0.
+        unsafe { asm!(".set push", ".set noat", "synci 0({})", ".set pop", in(reg) line, options(nostack)) }
+    }
+    // SAFETY: a barrier.
+    unsafe { asm!("sync", "ehb", options(nostack)) }
+}

@@ -1,0 +1,77 @@
+//! The numbers that the assembly needs: register numbers as the assembler wants them, offsets in what Rust defines.
+
+use super::dispatch::{DispatchBlock, Dispatcher, code};
+use super::fault::Registers;
+use crate::info::InfoPage;
+use aegis_abi::Info;
+use aegis_abi::info::Counters;
+use aegis_abi::limits::GUARANTEED_END;
+use core::mem::offset_of;
+
+/// Bytes of a word.
+pub(super) const WORD: usize = 4;
+
+/// Offset of the table `save` in a block.
+pub(super) const SAVE: usize = offset_of!(DispatchBlock, save);
+/// Offset of the table `user` in a block.
+pub(super) const USER: usize = offset_of!(DispatchBlock, user);
+/// Offset of the name in a block.
+pub(super) const PID: usize = offset_of!(DispatchBlock, pid);
+
+/// Offset of the current block's address in the dispatcher. The kernel's own block stands at its start.
+pub(super) const CURRENT: usize = offset_of!(Dispatcher, current);
+/// Offset in the dispatcher of the address of the block to resume.
+pub(super) const RESUME: usize = offset_of!(Dispatcher, resume);
+const _: () = assert!(offset_of!(Dispatcher, kernel_block) == 0);
+
+/// In a table of a block: the word for `syscall`.
+pub(super) const SYSCALL: usize = code::SYSCALL * WORD;
+/// In a table of a block: the word for a reserved instruction.
+pub(super) const RESERVED: usize = code::RESERVED_INSTRUCTION * WORD;
+
+/// Address bits within the guaranteed segment.
+pub(super) const GUARANTEED_SHIFT: u32 = GUARANTEED_END.trailing_zeros();
+const _: () = assert!(GUARANTEED_END.is_power_of_two());
+
+/// Offset in the information page of the counter of refills from the overflow buffer.
+pub(super) const COUNT_OVERFLOW: usize = offset_of!(Info, counters) + offset_of!(Counters, overflow);
+/// Offset in the information page of the counter of misses handed to the application.
+pub(super) const COUNT_UPCALLS: usize = offset_of!(Info, counters) + offset_of!(Counters, upcalls);
+const _: () = assert!(align_of::<InfoPage>() >= size_of::<Info>());
+
+/// The stack frame of a call that is answered in Rust. It starts with what the O32 calling convention wants: room for four
+/// arguments in registers, and the fifth.
+#[repr(C, align(8))]
+pub(super) struct CallFrame {
+    pub arguments: [u32; 4],
+    pub number: u32,
+    pub sp: u32,
+    pub ra: u32,
+    pub epc: u32,
+}
+
+/// The stack frame of a TLB miss that is answered in Rust: the program's caller-saved registers.
+#[repr(C, align(8))]
+pub(super) struct MissFrame {
+    pub arguments: [u32; 4],
+    pub at: u32,
+    pub v: [u32; 2],
+    pub a: [u32; 4],
+    pub t: [u32; 10],
+    pub ra: u32,
+    pub sp: u32,
+    pub hi: u32,
+    pub lo: u32,
+    pub epc: u32,
+}
+
+/// The stack frame of code that does not return.
+#[repr(C, align(8))]
+pub(super) struct LastFrame {
+    pub arguments: [u32; 4],
+}
+
+/// Offset of register `n` in [`Registers`].
+pub(super) const fn register(n: usize) -> usize {
+    offset_of!(Registers, r) + n * WORD
+}

@@ -1,0 +1,10 @@
+//! The processor families: vectors, TLB, system control registers, entry and exit. One is compiled in; all offer the same
+//! names.
+
+mod mips32;
+
+#[cfg(feature = "planted-fault")]
+pub use mips32::planted_fault;
+pub use mips32::{
+    dispatch, enter, has_mips16, init, name, panic, stlb, stlb_frames, sync_instructions, tlb, tlb_entries,
+};

@@ -1,0 +1,79 @@
+//! All that the portable kernel sees of the hardware.
+
+use crate::{board, cpu, info, memory};
+use aegis_abi::limits::PAGE_SHIFT;
+use aegis_kernel::machine::Live;
+use aegis_kernel::{Block, Machine, Refill};
+use stlb::{Registers, Stlb};
+
+/// The machine that this is compiled for.
+pub struct Hardware;
+
+impl Machine for Hardware {
+    type Geometry = stlb::Native;
+
+    #[inline]
+    fn stlb(&self) -> &Stlb<Self::Geometry> {
+        cpu::stlb()
+    }
+
+    #[inline]
+    fn tlb_write(&self, asid: u32, context: u32, registers: Registers) {
+        cpu::tlb::write(asid, context, registers);
+    }
+
+    fn tlb_update(&self, asid: u32, context: u32, registers: Registers) {
+        cpu::tlb::update(asid, context, registers);
+    }
+
+    fn live(&self, index: u32) -> Option<Live> {
+        cpu::tlb::read(index)
+    }
+
+    fn set_block(&self, number: usize, block: Option<&Block>) {
+        cpu::dispatch::set_block(number, block);
+    }
+
+    fn set_current(&self, number: usize) {
+        cpu::dispatch::set_current(number);
+    }
+
+    fn frames(&self) -> u32 {
+        board::memory_bytes() >> PAGE_SHIFT
+    }
+
+    fn read(&self, address: u32, into: &mut [u8]) {
+        memory::read(address, into);
+    }
+
+    fn write(&self, address: u32, from: &[u8]) {
+        memory::write(address, from);
+    }
+
+    fn zero(&self, frame: u32) {
+        memory::zero(frame);
+    }
+
+    fn sync_instructions(&self, frame: u32) {
+        cpu::sync_instructions(frame << PAGE_SHIFT);
+    }
+
+    fn console(&self, bytes: &[u8]) {
+        board::console_write(bytes);
+    }
+
+    fn count(&self, refill: Refill) {
+        info::count(refill);
+    }
+
+    fn power_off(&self, status: u8) {
+        board::power_off(status);
+    }
+}
+
+impl Hardware {
+    /// Does the kernel's image, or what the board keeps for itself, occupy this frame?
+    pub fn is_reserved(frame: u32) -> bool {
+        frame < memory::kernel_frames()
+    }
+}

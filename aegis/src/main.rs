@@ -1,0 +1,106 @@
+//! The Aegis exokernel: joins the portable kernel and the machine into a bootable image.
+//!
+//! It holds the one kernel, boots it, and lends it to each entry from the vectors.
+
+#![no_std]
+#![no_main]
+
+use aegis_kernel::{Kernel, Miss};
+use aegis_machine::{Hardware, Owned};
+use core::panic::PanicInfo;
+use log::LevelFilter;
+
+/// Exit status when no first environment could be started.
+const STATUS_NO_PROGRAM: u8 = 120;
+
+/// Words of the command line that begin so are for the kernel.
+const LOG_OPTION: &str = "aegis.log=";
+
+/// All that the kernel knows.
+static KERNEL: Owned<Kernel<Hardware>> = Owned::new(Kernel::new(Hardware));
+
+/// Alone in its pages, since every program may read them (linker.ld).
+#[repr(C, align(4096))]
+struct Archive<T: ?Sized>(T);
+
+/// The programs, as a tar archive.
+#[unsafe(link_section = ".archive")]
+static ARCHIVE: Archive<[u8; include_bytes!(env!("AEGIS_ARCHIVE")).len()]> =
+    Archive(*include_bytes!(env!("AEGIS_ARCHIVE")));
+
+/// Called by mips-rt's start code.
+#[mips_rt::entry]
+fn main() -> ! {
+    aegis_machine::init();
+    let (level, command_line) = kernel_options(aegis_machine::board::command_line());
+    aegis_machine::init_log(level);
+    log::info!("an exokernel, version {}, on {}", env!("CARGO_PKG_VERSION"), aegis_machine::board::NAME);
+    if !aegis_machine::cpu::has_mips16() {
+        log::error!(
+            "{} has no MIPS16e: there QEMU aborts when a program jumps to an odd address",
+            aegis_machine::cpu::name()
+        );
+        aegis_machine::board::power_off(STATUS_NO_PROGRAM);
+    }
+    aegis_machine::publish_info(&ARCHIVE.0, command_line);
+
+    let started = KERNEL.with(|kernel| {
+        kernel.take_over(Hardware::is_reserved, aegis_machine::public_frames(&ARCHIVE.0));
+        kernel.boot(&ARCHIVE.0, command_line)
+    });
+    match started {
+        Ok(start) => aegis_machine::cpu::enter(start.pc, start.first_frame, aegis_machine::info_frame()),
+        Err(error) => {
+            log::error!("cannot start '{}': {error}", command_line.split_whitespace().next().unwrap_or_default());
+            aegis_machine::board::power_off(STATUS_NO_PROGRAM)
+        }
+    }
+}
+
+/// Takes the kernel's own options from the front of the command line: the level of its messages.
+fn kernel_options(command_line: &str) -> (LevelFilter, &str) {
+    let mut level = LevelFilter::Info;
+    let mut rest = command_line.trim_start();
+    while let Some(option) = rest.strip_prefix(LOG_OPTION) {
+        let (value, tail) = option.split_once(' ').unwrap_or((option, ""));
+        level = value.parse().unwrap_or(level);
+        rest = tail.trim_start();
+    }
+    (level, rest)
+}
+
+/// Called by the vectors: a system call. The answer is what goes back in `v0` (the low word) and `v1`.
+#[unsafe(no_mangle)]
+extern "C" fn aegis_call(a0: u32, a1: u32, a2: u32, a3: u32, number: u32) -> u64 {
+    #[cfg(feature = "planted-fault")]
+    planted_fault(number);
+    let (value, error) = match KERNEL.with(|kernel| kernel.call(number, [a0, a1, a2, a3])) {
+        Ok(value) => (value, 0),
+        Err(error) => (0, error as u32),
+    };
+    u64::from(value) | u64::from(error) << u32::BITS
+}
+
+/// Called by the vectors: a TLB miss in the guaranteed segment. Must the application handle it?
+#[unsafe(no_mangle)]
+extern "C" fn aegis_miss(address: u32) -> bool {
+    KERNEL.with(|kernel| kernel.miss(address)) == Miss::Upcall
+}
+
+/// Called by the vectors: an exception that the running environment does not handle.
+#[unsafe(no_mangle)]
+extern "C" fn aegis_unhandled(cause: u32, epc: u32, bad_vaddr: u32) -> ! {
+    KERNEL.with(|kernel| kernel.unhandled(cause >> 2 & 31, epc, bad_vaddr));
+    unreachable!("the machine has stopped")
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    aegis_machine::cpu::panic(info)
+}
+
+/// Two calls of their own, for the test of what the kernel does when it is itself at fault.
+#[cfg(feature = "planted-fault")]
+fn planted_fault(number: u32) {
+    aegis_machine::cpu::planted_fault(number);
+}
