@@ -1,0 +1,48 @@
+//! Ways for a program to end, one for each word on the command line. The host tool judges exit status and output.
+
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use exos::exceptions::{Cause, Context, handle};
+use exos_checks::raw::{calls, code};
+
+exos::entry!(main);
+
+fn main() -> Result<i32, &'static str> {
+    match exos::args().nth(1) {
+        Some("status") => Ok(7),
+        Some("error") => Err("this error is on purpose"),
+        Some("panic") => panic!("this panic is on purpose"),
+        Some("null") => Ok(calls::load(8) as i32),
+        Some("overflow") => Ok(code::add(i32::MAX as u32, 1) as i32),
+        Some("stack") => Ok(recurse(0) as i32),
+        Some("handlers") => {
+            handle(Cause::Breakpoint, raise_again);
+            code::breakpoint(0, 0);
+            Ok(0)
+        }
+        Some("memory") => {
+            let mut blocks = alloc::vec::Vec::new();
+            loop {
+                blocks.push(alloc::vec![1u8; 1 << 20]);
+            }
+        }
+        _ => Err("usage: endings status|error|panic|null|overflow|stack|handlers|memory"),
+    }
+}
+
+/// Uses up the stack.
+#[inline(never)]
+fn recurse(depth: u32) -> u32 {
+    let frame = [depth; 64];
+    let deeper = if core::hint::black_box(&frame)[0] == u32::MAX { 0 } else { recurse(depth + 1) };
+    core::hint::black_box(&frame)[63].wrapping_add(deeper)
+}
+
+/// Never gets anywhere.
+fn raise_again(_: &mut Context) {
+    code::breakpoint(0, 0);
+}

@@ -1,0 +1,276 @@
+//! What the calls are made with: random arguments, and the care that they do not hit the program itself.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use exos::abi::calls::{ANY_FRAME, Number, TABLE};
+use exos::abi::limits::{GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT, USER_END};
+use exos::abi::{Env, Lo};
+use exos::page_table::Rights;
+use exos::region::Region;
+use exos::{layout, machine};
+use exos_checks::raw::calls::{address_of, call, context, insert, raw};
+use exos_checks::tap::Outcome;
+use exos_checks::{check_eq, get};
+
+/// Pages that the calls may do anything to.
+pub const SPARE_PAGES: u32 = 32;
+/// Pages whose contents must not change.
+pub const WATCHED_PAGES: u32 = 64;
+/// Frames taken in hand for the calls to give up.
+pub const SPARE_FRAMES: usize = 32;
+/// More frames than this are given back in between.
+pub const MOST_FRAMES: usize = 256;
+
+/// Marsaglia's xorshift, 32 bits.
+pub struct Random(u32);
+
+impl Random {
+    pub fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0
+    }
+
+    pub fn below(&mut self, bound: u32) -> u32 {
+        self.next() % bound
+    }
+
+    pub fn choose<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u32) as usize]
+    }
+}
+
+/// What the calls are made with.
+pub struct Player {
+    random: Random,
+    spare: Region,
+    watched: Region,
+    /// Pages of this program: no call may change what they are bound to.
+    own_pages: BTreeSet<u32>,
+    /// Frames of this program: no call may give them up.
+    own_frames: BTreeSet<u32>,
+    /// Frames that the calls may give up.
+    pub frames: Vec<u32>,
+    /// The environment's own context.
+    context: Box<Env>,
+    frame_count: u32,
+}
+
+impl Player {
+    pub fn new(seed: u32) -> Result<Player, alloc::string::String> {
+        let spare = get!(Region::reserve(SPARE_PAGES));
+        let watched = get!(Region::reserve(WATCHED_PAGES));
+        get!(watched.demand_zero(0..WATCHED_PAGES, Rights::ReadWrite));
+        for page in 0..WATCHED_PAGES {
+            watched.store(page * PAGE_BYTES, !page);
+        }
+        let mut player = Player {
+            random: Random(seed),
+            spare,
+            watched,
+            own_pages: BTreeSet::new(),
+            own_frames: BTreeSet::new(),
+            frames: Vec::with_capacity(MOST_FRAMES + SPARE_FRAMES),
+            context: Box::new(context()),
+            frame_count: machine::info().frames,
+        };
+        player.take_stock();
+        Ok(player)
+    }
+
+    /// Notes what the program lives on. Its heap and stack may grow, so this is done every now and then.
+    pub fn take_stock(&mut self) {
+        let (mut pages, mut frames) = (BTreeSet::new(), BTreeSet::new());
+        loop {
+            let before = machine::counts().zero_fills;
+            pages.clear();
+            frames.clear();
+            machine::for_each_page(|page, lo| {
+                pages.insert(page);
+                if lo.v() {
+                    frames.insert(lo.pfn());
+                }
+            });
+            for (address, lo) in machine::guaranteed_mappings().chain(machine::tables()) {
+                pages.insert(address >> PAGE_SHIFT);
+                if lo.v() {
+                    frames.insert(lo.pfn());
+                }
+            }
+            // Building the sets may itself have taken memory.
+            if machine::counts().zero_fills == before {
+                break;
+            }
+        }
+        pages.retain(|page| {
+            !(self.spare.start() >> PAGE_SHIFT..self.spare.start() / PAGE_BYTES + SPARE_PAGES).contains(page)
+        });
+        self.own_pages = pages;
+        self.own_frames = frames;
+    }
+
+    /// An address: odd ones, and the edges of all that has edges.
+    pub fn address(&mut self) -> u32 {
+        let base = match self.random.below(12) {
+            0 => self.random.next(),
+            1 => 0,
+            2 => USER_END,
+            3 => GUARANTEED_END,
+            4 => layout::WINDOW.start + self.random.below(layout::WINDOW.pages) * PAGE_BYTES,
+            5 => self.random.below(16) * PAGE_BYTES,
+            6 => self.random.choose(&[0x8000_0000, 0xa000_0000, 0xc000_0000, 0xffff_f000]),
+            7 => layout::IMAGE.start + self.random.below(32) * PAGE_BYTES,
+            8 => self.watched.address(self.random.below(WATCHED_PAGES)),
+            9 => layout::STACK.end(),
+            _ => self.spare.address(self.random.below(SPARE_PAGES)),
+        };
+        let offset = match self.random.below(6) {
+            0 => self.random.below(PAGE_BYTES),
+            1 => PAGE_BYTES - 1 - self.random.below(8),
+            2 => 0u32.wrapping_sub(self.random.below(8)),
+            3 => self.random.below(8),
+            _ => 0,
+        };
+        base.wrapping_add(offset)
+    }
+
+    /// A number of frames or pages, or of anything.
+    pub fn number(&mut self) -> u32 {
+        match self.random.below(8) {
+            0 => self.random.next(),
+            1 => self.random.choose(&[0, 1, u32::MAX, i32::MAX as u32, 1 << 31, 0xf_ffff, 0x10_0000, 0xffff, 0x1_0000]),
+            2 => self.frame_count.wrapping_add(self.random.below(3)).wrapping_sub(1),
+            3 => self.random.below(self.frame_count),
+            4 if !self.frames.is_empty() => self.random.choose(&self.frames),
+            5 => 1 << self.random.below(32),
+            _ => self.random.below(16),
+        }
+    }
+
+    pub fn lo(&mut self) -> u32 {
+        let frame = if self.random.below(2) == 0 || self.frames.is_empty() {
+            self.number()
+        } else {
+            self.random.choose(&self.frames)
+        };
+        let bits = match self.random.below(4) {
+            0 => self.random.next() & 0xfff,
+            1 => Lo::V,
+            _ => Lo::V | Lo::D | Lo::W,
+        };
+        frame << PAGE_SHIFT | bits
+    }
+
+    pub fn argument(&mut self) -> u32 {
+        match self.random.below(4) {
+            0 => self.address(),
+            1 => self.number(),
+            2 => self.lo(),
+            _ => self.random.next(),
+        }
+    }
+
+    /// One call; its number and error code.
+    pub fn play(&mut self) -> (u32, u32) {
+        let number = match self.random.below(4) {
+            0 => self.random.below(256),
+            _ => TABLE[self.random.below(TABLE.len() as u32) as usize].number,
+        };
+        let mut arguments = [self.argument(), self.argument(), self.argument(), self.argument()];
+        if self.random.below(4) != 0 {
+            // Arguments of the right kind get further.
+            match number {
+                n if n == Number::tlbwr as u32 => arguments = [self.address(), self.lo(), arguments[2], arguments[3]],
+                8..16 => arguments = [self.address(), self.number(), arguments[2], arguments[3]],
+                16..24 => arguments[0] = self.number(),
+                _ => arguments = [self.address(), self.number(), arguments[2], arguments[3]],
+            }
+        }
+        if !self.harmless(number, &mut arguments) {
+            return (number, u32::MAX);
+        }
+        let (value, code) = raw(number, arguments);
+        if code == 0 {
+            if number == Number::p_alloc as u32 {
+                self.frames.push(value);
+            } else if number == Number::p_unref as u32 {
+                self.frames.retain(|&frame| frame != arguments[0]);
+            }
+        }
+        (number, code)
+    }
+
+    /// Sees to it that a call cannot take away what the program lives on. False if the call must not be made.
+    pub fn harmless(&mut self, number: u32, arguments: &mut [u32; 4]) -> bool {
+        const POWER_OFF: u32 = Number::power_off as u32;
+        const E_SET: u32 = Number::e_set as u32;
+        const TLBWR: u32 = Number::tlbwr as u32;
+        const P_UNREF: u32 = Number::p_unref as u32;
+        const CONSOLE_WRITE: u32 = Number::console_write as u32;
+        match number {
+            // It would succeed.
+            POWER_OFF => return false,
+            TLBWR if self.own_pages.contains(&(arguments[0] >> PAGE_SHIFT)) => {
+                // Pages under guaranteed mappings are the kernel's to protect.
+                let guaranteed = layout::PINNED.iter().any(|(area, _)| area.contains(arguments[0]));
+                if !guaranteed {
+                    arguments[0] = self.spare.start() + (arguments[0] & (PAGE_BYTES - 1));
+                }
+            }
+            P_UNREF if self.own_frames.contains(&arguments[0]) => match self.frames.last() {
+                Some(&frame) => arguments[0] = frame,
+                None => return false,
+            },
+            // Any context that the kernel accepts must be the program's own. In a page of the program's, a pointer may
+            // name anything; in a spare page, there are zeros or what other calls left there.
+            E_SET => {
+                let names_memory = arguments[0] & 3 == 0 && self.bound(arguments[0]);
+                if names_memory {
+                    arguments[0] = address_of(&*self.context);
+                    insert(arguments[0]);
+                    insert(arguments[0] + size_of::<Env>() as u32 - 1);
+                }
+            }
+            // Not too much noise on the console.
+            CONSOLE_WRITE if self.bound(arguments[0]) && arguments[1] <= 2 * PAGE_BYTES => {
+                static DOT: [u8; 1] = *b".";
+                arguments[0] = address_of(&DOT);
+                arguments[1] = self.random.below(2);
+                if self.random.below(64) != 0 {
+                    arguments[1] = 0;
+                }
+            }
+            _ => {}
+        }
+        true
+    }
+
+    pub fn bound(&self, address: u32) -> bool {
+        machine::mapping(address).is_some() || machine::probe(address).is_some()
+    }
+
+    /// Gives spare frames back when there are too many, and takes new ones when there are none.
+    pub fn tidy(&mut self) -> Outcome {
+        while self.frames.len() > MOST_FRAMES - SPARE_FRAMES {
+            let frame = self.frames.swap_remove(0);
+            if let Err(error) = call(Number::p_unref, [frame, 0, 0, 0]) {
+                return Err(alloc::format!("giving frame {frame} back: {error}"));
+            }
+        }
+        while self.frames.len() < SPARE_FRAMES {
+            self.frames.push(get!(call(Number::p_alloc, [ANY_FRAME, 0, 0, 0])));
+        }
+        Ok(())
+    }
+
+    /// The watched pages hold what they held.
+    pub fn check_watched(&self) -> Outcome {
+        for page in 0..WATCHED_PAGES {
+            check_eq!(self.watched.load(page * PAGE_BYTES), !page, "word of page {page}");
+            self.watched.store(page * PAGE_BYTES + 4, page);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! The kernel's calls without the library's care.
+
+use exos::abi::calls::Number;
+use exos::abi::{Env, Error};
+use exos::rt::{call, env, memory};
+
+/// Makes any call. It may not take away what the program still uses.
+pub fn raw(number: u32, arguments: [u32; 4]) -> (u32, u32) {
+    // SAFETY: left to the tests, as the module says.
+    unsafe { call::raw(number, arguments) }
+}
+
+/// Makes a call of Aegis'. It may not take away what the program still uses.
+pub fn call(number: Number, arguments: [u32; 4]) -> Result<u32, Error> {
+    match raw(number as u32, arguments) {
+        (value, 0) => Ok(value),
+        (_, code) => Err(Error::from_code(code).expect("the kernel returns codes of the interface only")),
+    }
+}
+
+/// Forgets all cached bindings; those in use come back by misses.
+pub fn flush() {
+    call(Number::tlbflush, [0; 4]).expect("the call has no errors");
+}
+
+/// A copy of the environment's context.
+pub fn context() -> Env {
+    env::current()
+}
+
+/// Inserts the binding of the page of `va`, as a pointer argument needs it.
+pub fn insert(va: u32) -> bool {
+    memory::insert(va)
+}
+
+/// Loads a word from anywhere; 0 where the exception's handler skips it.
+pub fn load(address: u32) -> u32 {
+    // SAFETY: a load changes nothing, and the test handles the exception.
+    unsafe { memory::load_word(address) }
+}
+
+/// Stores a word. Where it succeeds, the address must be the test's own.
+pub fn store(address: u32, value: u32) {
+    // SAFETY: left to the tests.
+    unsafe { memory::store_word(address, value) }
+}
+
+/// Address of an object.
+pub fn address_of<T>(object: &T) -> u32 {
+    core::ptr::from_ref(object) as usize as u32
+}

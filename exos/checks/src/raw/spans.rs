@@ -1,0 +1,136 @@
+//! The measured spans that need exact instructions, and the minimal handler.
+
+use crate::markers::Span;
+use core::arch::{asm, global_asm};
+use exos::abi::Error;
+use exos::abi::calls::Number;
+use exos::exceptions::Cause;
+use exos::rt::dispatch;
+use exos::rt::state::{GENX, SLOT};
+
+global_asm!(
+    ".section .pinned.text.exos_checks, \"ax\", @progbits",
+    ".set push",
+    ".set noreorder",
+    ".set noat",
+    // The least that a handler can do: continue behind the instruction, without the kernel.
+    // Entry: a0 = EPC, the program's a0 in the save area; a1 and a2 were saved too and are put back.
+    // The resume sequence lies in one page: a refill in it, which may change k0, can only fall before k0 is loaded.
+    ".balign 64",
+    ".globl exos_checks_minimal_handler",
+    "exos_checks_minimal_handler:",
+    "addiu $a0, $a0, 4",
+    "sw    $a0, {slot}($zero)",             // slot = EPC + 4
+    "lw    $a0, {genx}+0($zero)",
+    "lw    $a1, {genx}+4($zero)",
+    "lw    $a2, {genx}+8($zero)",
+    "lw    $k0, {slot}($zero)",
+    "nop",
+    "jr    $k0",
+    " nop",
+    ".set pop",
+    slot = const SLOT,
+    genx = const GENX,
+);
+
+unsafe extern "C" {
+    fn exos_checks_minimal_handler();
+}
+
+/// Has the kernel dispatch `break` to the minimal handler; or to the library again.
+pub fn minimal_handler(on: bool) -> Result<(), Error> {
+    // SAFETY: the handler is pinned, and puts back all that it changes.
+    unsafe {
+        dispatch::handle_raw(Cause::Breakpoint, on.then_some(exos_checks_minimal_handler as unsafe extern "C" fn()))
+    }
+}
+
+/// Opens and closes a span around one instruction with given registers. Returns `$v0`, `$v1` and a sum of the others.
+macro_rules! span {
+    ($span:expr, $instruction:literal, $v0:expr, $a0:expr) => {{
+        let (mut v0, v1): (u32, u32) = ($v0, 0);
+        // SAFETY: the instruction is a system call without effect, or raises an exception that its handler skips; all that
+        // a call may change is declared as changed.
+        unsafe {
+            asm!(
+                ".word {open}", $instruction, ".word {close}",
+                open = const $span.open(), close = const $span.close(),
+                inout("$2") v0, inlateout("$3") v1 => _, inout("$4") $a0 => _, out("$5") _, out("$6") _, out("$7") _,
+                out("$8") _, out("$9") _, out("$10") _, out("$11") _, out("$12") _, out("$13") _, out("$14") _,
+                out("$15") _, out("$24") _, out("$25") _, options(nostack)
+            );
+        }
+        v0
+    }};
+}
+
+/// A `break`, in [`Span::ExceptionRoundTrip`].
+pub fn exception_round_trip() {
+    span!(Span::ExceptionRoundTrip, "break", 0, 0);
+}
+
+/// A `break`, in [`Span::RustHandler`]. Returns what the handler leaves in `$v0`.
+pub fn rust_handler() -> u32 {
+    span!(Span::RustHandler, "break", 0, 0)
+}
+
+/// The call `pid`, in [`Span::NullCall`].
+pub fn null_call() -> u32 {
+    span!(Span::NullCall, "syscall", Number::pid as u32, 0)
+}
+
+/// The call `p_unref` of `frame`, in [`Span::SmallCall`]; returns the error code.
+pub fn small_call(frame: u32) -> u32 {
+    let v1: u32;
+    // SAFETY: as in `span!`; the call fails.
+    unsafe {
+        asm!(
+            ".word {open}", "syscall", ".word {close}",
+            open = const Span::SmallCall.open(), close = const Span::SmallCall.close(),
+            inout("$2") Number::p_unref as u32 => _, out("$3") v1, inout("$4") frame => _, out("$5") _, out("$6") _,
+            out("$7") _, out("$8") _, out("$9") _, out("$10") _, out("$11") _, out("$12") _, out("$13") _,
+            out("$14") _, out("$15") _, out("$24") _, out("$25") _, options(nostack)
+        );
+    }
+    v1
+}
+
+/// A load, in [`Span::Miss`].
+pub fn miss(address: u32) -> u32 {
+    let value: u32;
+    // SAFETY: the page is mapped in a region of the test's.
+    unsafe {
+        asm!(
+            ".set push", ".set noat",
+            ".word {open}", "lw {value}, 0({address})", ".word {close}",
+            ".set pop",
+            open = const Span::Miss.open(), close = const Span::Miss.close(),
+            value = out(reg) value, address = in(reg) address, options(nostack)
+        );
+    }
+    value
+}
+
+/// Loads one word each from `pages` pages from `start` on, in [`Span::StlbHits`]; their sum.
+pub fn stlb_hits(start: u32, pages: u32) -> u32 {
+    let mut sum = 0;
+    // SAFETY: the pages are mapped in a region of the test's.
+    unsafe {
+        asm!(
+            ".set push", ".set noat", ".set noreorder",
+            ".word {open}",
+            "1:",
+            "lw    {value}, 0({address})",
+            "addiu {address}, {address}, {page}",
+            "bne   {address}, {end}, 1b",
+            " addu {sum}, {sum}, {value}",
+            ".word {close}",
+            ".set pop",
+            open = const Span::StlbHits.open(), close = const Span::StlbHits.close(),
+            page = const exos::abi::limits::PAGE_BYTES,
+            value = out(reg) _, address = inout(reg) start => _, end = in(reg) start + pages * exos::abi::limits::PAGE_BYTES,
+            sum = inout(reg) sum, options(nostack)
+        );
+    }
+    sum
+}

@@ -1,0 +1,128 @@
+//! The address space of a program: the one definition. `build.rs` hands it to the linker script, the assembly takes it as
+//! `const` operands, and `tour` prints it.
+//!
+//! The lowest 16 MB are the guaranteed segment (thesis 3.1.1): its pinned pages are under guaranteed mappings, so
+//! exceptions and misses can always be handled, and its window holds the page table, which is paged itself.
+//!
+//! Places are chosen so that what is used together does not share slots of the software TLB: the slot follows from the
+//! address modulo 64 MB, and there each area has a range of its own.
+//!
+//! Numbers only, and nothing from other crates: the build script compiles this file too.
+
+/// Bytes in a page.
+pub const PAGE_BYTES: u32 = 4096;
+
+/// A range of pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Area {
+    /// What it is for, in a few words.
+    pub name: &'static str,
+    /// Its first address.
+    pub start: u32,
+    /// Its length.
+    pub pages: u32,
+}
+
+impl Area {
+    const fn new(name: &'static str, start: u32, end: u32) -> Area {
+        assert!(start.is_multiple_of(PAGE_BYTES) && end.is_multiple_of(PAGE_BYTES) && start < end);
+        Area { name, start, pages: (end - start) / PAGE_BYTES }
+    }
+
+    /// First address beyond it.
+    pub const fn end(self) -> u32 {
+        self.start + self.pages * PAGE_BYTES
+    }
+
+    /// Does `address` lie in it?
+    pub const fn contains(self, address: u32) -> bool {
+        address >= self.start && address < self.end()
+    }
+}
+
+/// Save areas, resume slot, frames of the miss handler, counters. Below 0x8000, so that any word of it can be reached with
+/// an offset from `$zero`.
+pub const STATE: Area = Area::new("state of the library", 0x1000, 0x2000);
+/// Page directory: a word for each page of the [`WINDOW`].
+pub const DIRECTORY: Area = Area::new("page directory", 0x2000, 0x3000);
+/// Text on its way to the console.
+pub const CONSOLE: Area = Area::new("print buffer", 0x3000, 0x4000);
+/// Never mapped: a stack that grows out of the one above it faults.
+pub const EXCEPTION_STACK_GUARD: Area = Area::new("guard page", 0x4000, 0x5000);
+/// Stack of exception handlers.
+pub const EXCEPTION_STACK: Area = Area::new("exception stack", 0x5000, 0x9000);
+/// Start code, exception stubs, miss handler.
+pub const PINNED_TEXT: Area = Area::new("stubs, miss handler", 0x9000, 0xb000);
+
+/// What is under guaranteed mappings, in order of address, and whether it is writable. In the ELF file these are the first
+/// pages, so the place of a page in this list is its place in the image.
+pub const PINNED: [(Area, bool); 5] =
+    [(STATE, true), (DIRECTORY, true), (CONSOLE, true), (EXCEPTION_STACK, true), (PINNED_TEXT, false)];
+
+/// Pages of [`PINNED`].
+pub const PINNED_PAGES: u32 = {
+    let (mut pages, mut i) = (0, 0);
+    while i < PINNED.len() {
+        pages += PINNED[i].0.pages;
+        i += 1;
+    }
+    pages
+};
+
+/// The page table as one array: a `Lo` word for each virtual page, by its number. Its pages are found through the directory.
+pub const WINDOW: Area = Area::new("page table window", 0x0080_0000, 0x00a0_0000);
+
+/// Text, constants and data of the program.
+pub const IMAGE: Area = Area::new("program", 0x0100_0000, 0x0200_0000);
+/// The kernel's information page.
+pub const INFO: Area = Area::new("kernel information", 0x0200_0000, 0x0200_1000);
+/// The software TLB, aligned to its size.
+pub const STLB: Area = Area::new("software TLB", 0x0220_0000, 0x0240_0000);
+/// The archive of programs.
+pub const ARCHIVE: Area = Area::new("archive of programs", 0x0240_0000, 0x0680_0000);
+/// The heap.
+pub const HEAP: Area = Area::new("heap", 0x0680_0000, 0x0780_0000);
+/// Ranges that the program asks for.
+pub const REGIONS: Area = Area::new("regions", 0x1380_0000, 0x7000_0000);
+/// Never mapped: the main stack ends here.
+pub const STACK_GUARD: Area = Area::new("guard page", 0x7ffa_f000, 0x7ffb_0000);
+/// The main stack.
+pub const STACK: Area = Area::new("stack", 0x7ffb_0000, 0x7fff_0000);
+
+/// Every area, in order of address.
+pub const AREAS: [Area; 16] = [
+    STATE,
+    DIRECTORY,
+    CONSOLE,
+    EXCEPTION_STACK_GUARD,
+    EXCEPTION_STACK,
+    PINNED_TEXT,
+    WINDOW,
+    IMAGE,
+    INFO,
+    STLB,
+    ARCHIVE,
+    HEAP,
+    REGIONS,
+    STACK_GUARD,
+    STACK,
+    BEYOND,
+];
+
+/// The last pages of user space, unused.
+const BEYOND: Area = Area::new("unused", 0x7fff_0000, 0x8000_0000);
+
+const _: () = {
+    let mut i = 1;
+    while i < AREAS.len() {
+        assert!(AREAS[i - 1].end() <= AREAS[i].start, "areas overlap or are out of order");
+        i += 1;
+    }
+    // Reached with a 16-bit offset from `$zero`, which is sign-extended.
+    assert!(STATE.end() <= 0x8000 && DIRECTORY.end() <= 0x8000);
+    // The window is recognised by its upper bits, and reached by its upper half alone.
+    assert!(WINDOW.start.is_multiple_of(WINDOW.pages * PAGE_BYTES) && WINDOW.start & 0xffff == 0);
+    // A word in the directory for each page of the window.
+    assert!(WINDOW.pages * 4 <= DIRECTORY.pages * PAGE_BYTES);
+    assert!(EXCEPTION_STACK_GUARD.end() == EXCEPTION_STACK.start && STACK_GUARD.end() == STACK.start);
+};

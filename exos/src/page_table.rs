@@ -1,0 +1,257 @@
+//! The page table: what is mapped where. Pure logic; memory and kernel are behind [`Backing`], so that the host tests it
+//! against a model.
+//!
+//! Two levels. An entry is a [`Lo`] word (thesis figure 9-8); all entries together form one array, the window, indexed by
+//! virtual page number. The directory has an entry for each page of the window, in the same form, so that the page table
+//! is itself paged: the same miss handler serves both.
+//!
+//! Invariants:
+//! - an entry is 0 (no mapping), valid, or not valid with [`ANONYMOUS`]: then the first touch gives it a frame;
+//! - a valid entry with [`ANONYMOUS`] owns its frame: unmapping gives it back;
+//! - a cached binding (TLB, STLB) equals its entry.
+
+use crate::layout;
+use aegis_abi::limits::{GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT, USER_END};
+use aegis_abi::{Error as KernelError, Lo};
+use core::fmt;
+
+/// Tag bit of an entry: the page is memory of the program's own, filled with zeros at the first touch.
+pub const ANONYMOUS: u32 = 1 << 1;
+
+/// Entries in a page of the page table.
+pub const TABLE_ENTRIES: u32 = PAGE_BYTES / 4;
+
+/// A directory entry for a page of the page table that the first touch brings about.
+pub const DEMAND_TABLE: Lo = Lo(ANONYMOUS | Lo::D | Lo::W);
+
+const _: () = {
+    assert!(layout::PAGE_BYTES == PAGE_BYTES);
+    assert!(layout::IMAGE.start >= GUARANTEED_END && layout::WINDOW.end() <= GUARANTEED_END);
+    // One window entry for each page of user space.
+    assert!(layout::WINDOW.pages * TABLE_ENTRIES == USER_END >> PAGE_SHIFT);
+};
+
+/// What a page may be used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rights {
+    /// Loads and instruction fetches.
+    ReadOnly,
+    /// Loads, fetches and stores.
+    ReadWrite,
+}
+
+impl Rights {
+    const fn bits(self) -> u32 {
+        match self {
+            Rights::ReadOnly => 0,
+            Rights::ReadWrite => Lo::D | Lo::W,
+        }
+    }
+}
+
+/// Pages of the standard segment, checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pages {
+    first: u32,
+    count: u32,
+}
+
+impl Pages {
+    /// The `count` pages from address `start`.
+    ///
+    /// # Errors
+    /// [`Error::BadRange`] when `start` is not that of a page, or the range leaves the standard segment.
+    pub const fn new(start: u32, count: u32) -> Result<Pages, Error> {
+        let fits = start.is_multiple_of(PAGE_BYTES)
+            && start >= GUARANTEED_END
+            && start < USER_END
+            && count <= (USER_END - start) / PAGE_BYTES;
+        if fits { Ok(Pages { first: start >> PAGE_SHIFT, count }) } else { Err(Error::BadRange) }
+    }
+
+    /// All pages of an area of the layout.
+    pub const fn of(area: layout::Area) -> Pages {
+        match Pages::new(area.start, area.pages) {
+            Ok(pages) => pages,
+            Err(_) => panic!("the area lies outside the standard segment"),
+        }
+    }
+
+    /// Address of the first page.
+    pub const fn start(self) -> u32 {
+        self.first << PAGE_SHIFT
+    }
+
+    /// Number of pages.
+    pub const fn count(self) -> u32 {
+        self.count
+    }
+
+    fn numbers(self) -> core::ops::Range<u32> {
+        self.first..self.first + self.count
+    }
+}
+
+/// Why the page table refused. Nothing has changed then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// A range that is not of whole pages or leaves the standard segment.
+    BadRange,
+    /// The page at this address is mapped already: unmap it first.
+    Mapped(u32),
+    /// The page at this address is not mapped.
+    NotMapped(u32),
+    /// The page at this address was mapped for reading only.
+    NotWritable(u32),
+    /// The kernel refused.
+    Kernel(KernelError),
+}
+
+impl From<KernelError> for Error {
+    fn from(error: KernelError) -> Error {
+        Error::Kernel(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::BadRange => f.write_str("not a range of whole pages in the standard segment"),
+            Error::Mapped(va) => write!(f, "page {va:#010x} is mapped already"),
+            Error::NotMapped(va) => write!(f, "page {va:#010x} is not mapped"),
+            Error::NotWritable(va) => write!(f, "page {va:#010x} was mapped for reading only"),
+            Error::Kernel(error) => write!(f, "the kernel refused: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// What the page table stands on: its memory and the kernel's calls.
+pub trait Backing {
+    /// Entry `table` of the directory.
+    fn directory(&self, table: u32) -> Lo;
+    /// Sets entry `table` of the directory.
+    fn set_directory(&self, table: u32, lo: Lo);
+    /// The entry of page `vpn`. Its directory entry is not 0.
+    fn entry(&self, vpn: u32) -> Lo;
+    /// Sets the entry of page `vpn`. Its directory entry is not 0.
+    fn set_entry(&self, vpn: u32, lo: Lo);
+    /// The kernel's call `tlbrprotn`.
+    fn tlbrprotn(&self, pages: Pages) -> Result<(), KernelError>;
+    /// The kernel's call `unprotn`.
+    fn unprotn(&self, pages: Pages) -> Result<(), KernelError>;
+    /// The kernel's call `tlbdeleten`.
+    fn tlbdeleten(&self, pages: Pages) -> Result<(), KernelError>;
+    /// The kernel's call `p_unref`.
+    fn p_unref(&self, frame: u32) -> Result<(), KernelError>;
+}
+
+/// The page table over its backing.
+#[derive(Debug)]
+pub struct PageTable<B>(pub B);
+
+impl<B: Backing> PageTable<B> {
+    /// The entry of the page of `va`; [`Lo::INVALID`] where nothing is mapped.
+    pub fn lookup(&self, va: u32) -> Lo {
+        if va < USER_END { self.get(va >> PAGE_SHIFT) } else { Lo::INVALID }
+    }
+
+    /// Maps consecutive frames from `frame` to `pages`.
+    ///
+    /// # Errors
+    /// [`Error::Mapped`].
+    pub fn map(&self, pages: Pages, frame: u32, rights: Rights) -> Result<(), Error> {
+        self.fill(pages, |i| Lo(Lo::read_only(frame + i).0 | rights.bits()))
+    }
+
+    /// Gives `pages` memory of their own, filled with zeros when they are first touched.
+    ///
+    /// # Errors
+    /// [`Error::Mapped`].
+    pub fn demand_zero(&self, pages: Pages, rights: Rights) -> Result<(), Error> {
+        self.fill(pages, |_| Lo(ANONYMOUS | rights.bits()))
+    }
+
+    /// Unmaps what is mapped of `pages`, and gives back the frames that are the program's own through these mappings.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`].
+    pub fn unmap(&self, pages: Pages) -> Result<(), Error> {
+        self.0.tlbdeleten(pages)?;
+        for vpn in pages.numbers() {
+            let lo = self.get(vpn);
+            if lo == Lo::INVALID {
+                continue;
+            }
+            self.0.set_entry(vpn, Lo::INVALID);
+            if lo.v() && lo.0 & ANONYMOUS != 0 {
+                self.0.p_unref(lo.pfn())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the rights to `pages`. Pages that were mapped for reading only stay so.
+    ///
+    /// # Errors
+    /// [`Error::NotMapped`], [`Error::NotWritable`], [`Error::Kernel`].
+    pub fn protect(&self, pages: Pages, rights: Rights) -> Result<(), Error> {
+        for vpn in pages.numbers() {
+            let lo = self.get(vpn);
+            if lo == Lo::INVALID {
+                return Err(Error::NotMapped(vpn << PAGE_SHIFT));
+            }
+            if rights == Rights::ReadWrite && !lo.w() {
+                return Err(Error::NotWritable(vpn << PAGE_SHIFT));
+            }
+        }
+        // The kernel first: it may refuse, the table cannot.
+        match rights {
+            Rights::ReadOnly => self.0.tlbrprotn(pages)?,
+            Rights::ReadWrite => self.0.unprotn(pages)?,
+        }
+        for vpn in pages.numbers() {
+            let mut lo = self.get(vpn);
+            lo.set_d(rights == Rights::ReadWrite);
+            self.0.set_entry(vpn, lo);
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` with every page number and entry that is not 0, in order.
+    pub fn for_each(&self, mut visit: impl FnMut(u32, Lo)) {
+        for table in 0..layout::WINDOW.pages {
+            if self.0.directory(table) == Lo::INVALID {
+                continue;
+            }
+            for vpn in table * TABLE_ENTRIES..(table + 1) * TABLE_ENTRIES {
+                match self.0.entry(vpn) {
+                    Lo::INVALID => {}
+                    lo => visit(vpn, lo),
+                }
+            }
+        }
+    }
+
+    fn fill(&self, pages: Pages, entry: impl Fn(u32) -> Lo) -> Result<(), Error> {
+        if let Some(vpn) = pages.numbers().find(|&vpn| self.get(vpn) != Lo::INVALID) {
+            return Err(Error::Mapped(vpn << PAGE_SHIFT));
+        }
+        for (i, vpn) in pages.numbers().enumerate() {
+            let table = vpn / TABLE_ENTRIES;
+            if self.0.directory(table) == Lo::INVALID {
+                self.0.set_directory(table, DEMAND_TABLE);
+            }
+            self.0.set_entry(vpn, entry(i as u32));
+        }
+        Ok(())
+    }
+
+    fn get(&self, vpn: u32) -> Lo {
+        if self.0.directory(vpn / TABLE_ENTRIES) == Lo::INVALID { Lo::INVALID } else { self.0.entry(vpn) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! The page table against a plain map, over a model of memory, miss handler and kernel.
+
+extern crate std;
+
+use super::*;
+use proptest::prelude::*;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::vec::Vec;
+
+/// Memory and kernel, as far as the page table can tell.
+#[derive(Default)]
+struct Model {
+    directory: RefCell<BTreeMap<u32, Lo>>,
+    entries: RefCell<BTreeMap<u32, Lo>>,
+    /// What TLB and STLB hold.
+    cached: RefCell<BTreeMap<u32, Lo>>,
+    frames: RefCell<BTreeSet<u32>>,
+    next_frame: Cell<u32>,
+    refuse: Cell<Option<KernelError>>,
+}
+
+impl Model {
+    fn check(&self) -> Result<(), KernelError> {
+        self.refuse.get().map_or(Ok(()), Err)
+    }
+
+    /// What the miss handler does when the program touches page `vpn`. Returns whether that succeeds.
+    fn touch(&self, vpn: u32) -> bool {
+        let mut lo = self.entries.borrow().get(&vpn).copied().unwrap_or(Lo::INVALID);
+        if !lo.v() {
+            if lo.0 & ANONYMOUS == 0 {
+                return false;
+            }
+            let frame = self.next_frame.get();
+            self.next_frame.set(frame + 1);
+            self.frames.borrow_mut().insert(frame);
+            lo.set_v(true);
+            lo.set_pfn(frame);
+            self.entries.borrow_mut().insert(vpn, lo);
+        }
+        self.cached.borrow_mut().insert(vpn, lo);
+        true
+    }
+}
+
+impl Backing for &Model {
+    fn directory(&self, table: u32) -> Lo {
+        self.directory.borrow().get(&table).copied().unwrap_or(Lo::INVALID)
+    }
+    fn set_directory(&self, table: u32, lo: Lo) {
+        self.directory.borrow_mut().insert(table, lo);
+    }
+    fn entry(&self, vpn: u32) -> Lo {
+        assert_ne!(self.directory(vpn / TABLE_ENTRIES), Lo::INVALID, "the window has no such page");
+        self.entries.borrow().get(&vpn).copied().unwrap_or(Lo::INVALID)
+    }
+    fn set_entry(&self, vpn: u32, lo: Lo) {
+        assert_ne!(self.directory(vpn / TABLE_ENTRIES), Lo::INVALID, "the window has no such page");
+        self.entries.borrow_mut().insert(vpn, lo);
+    }
+    fn tlbrprotn(&self, pages: Pages) -> Result<(), KernelError> {
+        self.check()?;
+        self.cached.borrow_mut().range_mut(pages.numbers()).for_each(|(_, lo)| lo.set_d(false));
+        Ok(())
+    }
+    fn unprotn(&self, pages: Pages) -> Result<(), KernelError> {
+        self.check()?;
+        let mut cached = self.cached.borrow_mut();
+        if cached.range(pages.numbers()).any(|(_, lo)| !lo.w()) {
+            return Err(KernelError::NotPermitted);
+        }
+        cached.range_mut(pages.numbers()).for_each(|(_, lo)| lo.set_d(true));
+        Ok(())
+    }
+    fn tlbdeleten(&self, pages: Pages) -> Result<(), KernelError> {
+        self.check()?;
+        self.cached.borrow_mut().retain(|vpn, _| !pages.numbers().contains(vpn));
+        Ok(())
+    }
+    fn p_unref(&self, frame: u32) -> Result<(), KernelError> {
+        assert!(self.cached.borrow().values().all(|lo| lo.pfn() != frame), "frame {frame} is given up while bound");
+        if self.frames.borrow_mut().remove(&frame) { Ok(()) } else { Err(KernelError::FrameFree) }
+    }
+}
+
+/// What a page is, in the words of the plain map.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Page {
+    frame: Option<u32>,
+    anonymous: bool,
+    may_write: bool,
+    writable: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Map(u32, u32, u32, bool),
+    DemandZero(u32, u32, bool),
+    Unmap(u32, u32),
+    Protect(u32, u32, bool),
+    Touch(u32),
+}
+
+/// Pages on both sides of the border between two pages of the page table.
+const FIRST: u32 = 5 * TABLE_ENTRIES - 12;
+const COUNT: u32 = 24;
+const FOREIGN_FRAME: u32 = 0x8000;
+
+fn step() -> impl Strategy<Value = Step> {
+    let range = || (0..COUNT).prop_flat_map(|start| (Just(start), 0..=(COUNT - start).min(6)));
+    prop_oneof![
+        (range(), 0..100u32, any::<bool>()).prop_map(|((s, n), frame, w)| Step::Map(s, n, FOREIGN_FRAME + frame, w)),
+        (range(), any::<bool>()).prop_map(|((s, n), w)| Step::DemandZero(s, n, w)),
+        range().prop_map(|(s, n)| Step::Unmap(s, n)),
+        (range(), any::<bool>()).prop_map(|((s, n), w)| Step::Protect(s, n, w)),
+        (0..COUNT).prop_map(Step::Touch),
+    ]
+}
+
+fn rights(write: bool) -> Rights {
+    if write { Rights::ReadWrite } else { Rights::ReadOnly }
+}
+
+fn pages(start: u32, count: u32) -> Pages {
+    Pages::new((FIRST + start) << PAGE_SHIFT, count).expect("in the standard segment")
+}
+
+proptest! {
+    #[test]
+    fn behaves_like_a_map(steps in proptest::collection::vec(step(), 1..60)) {
+        let model = Model::default();
+        let table = PageTable(&model);
+        let mut plain: BTreeMap<u32, Page> = BTreeMap::new();
+
+        for step in steps {
+            match step {
+                Step::Map(start, count, frame, write) => {
+                    let taken = (start..start + count).find(|page| plain.contains_key(page));
+                    let result = table.map(pages(start, count), frame, rights(write));
+                    match taken {
+                        Some(page) => prop_assert_eq!(result, Err(Error::Mapped((FIRST + page) << PAGE_SHIFT))),
+                        None => {
+                            prop_assert_eq!(result, Ok(()));
+                            for i in 0..count {
+                                let page = Page { frame: Some(frame + i), anonymous: false, may_write: write, writable: write };
+                                plain.insert(start + i, page);
+                            }
+                        }
+                    }
+                }
+                Step::DemandZero(start, count, write) => {
+                    let taken = (start..start + count).find(|page| plain.contains_key(page));
+                    let result = table.demand_zero(pages(start, count), rights(write));
+                    match taken {
+                        Some(page) => prop_assert_eq!(result, Err(Error::Mapped((FIRST + page) << PAGE_SHIFT))),
+                        None => {
+                            prop_assert_eq!(result, Ok(()));
+                            let page = Page { frame: None, anonymous: true, may_write: write, writable: write };
+                            plain.extend((start..start + count).map(|i| (i, page)));
+                        }
+                    }
+                }
+                Step::Unmap(start, count) => {
+                    prop_assert_eq!(table.unmap(pages(start, count)), Ok(()));
+                    plain.retain(|page, _| !(start..start + count).contains(page));
+                }
+                Step::Protect(start, count, write) => {
+                    let refused = (start..start + count).find_map(|page| match plain.get(&page) {
+                        None => Some(Error::NotMapped((FIRST + page) << PAGE_SHIFT)),
+                        Some(found) if write && !found.may_write => Some(Error::NotWritable((FIRST + page) << PAGE_SHIFT)),
+                        Some(_) => None,
+                    });
+                    prop_assert_eq!(table.protect(pages(start, count), rights(write)), refused.map_or(Ok(()), Err));
+                    if refused.is_none() {
+                        plain.range_mut(start..start + count).for_each(|(_, page)| page.writable = write);
+                    }
+                }
+                Step::Touch(page) => {
+                    let touched = model.touch(FIRST + page);
+                    prop_assert_eq!(touched, plain.contains_key(&page));
+                    if let Some(found) = plain.get_mut(&page) {
+                        found.frame = found.frame.or(Some(model.next_frame.get().wrapping_sub(1)));
+                    }
+                }
+            }
+
+            // The table says what the plain map says.
+            for page in 0..COUNT {
+                let lo = table.lookup((FIRST + page) << PAGE_SHIFT);
+                let found = (lo != Lo::INVALID).then(|| Page {
+                    frame: lo.v().then(|| lo.pfn()),
+                    anonymous: lo.0 & ANONYMOUS != 0,
+                    may_write: lo.w(),
+                    writable: lo.d(),
+                });
+                prop_assert_eq!(found, plain.get(&page).copied(), "page {}", page);
+            }
+            // A cached binding equals its entry, and the kernel would take each.
+            for (&vpn, &lo) in model.cached.borrow().iter() {
+                prop_assert_eq!(lo, table.lookup(vpn << PAGE_SHIFT));
+                prop_assert!(lo.v() && (lo.w() || !lo.d()));
+            }
+            // No frame is lost.
+            let owned: BTreeSet<u32> = plain.values().filter(|page| page.anonymous).filter_map(|page| page.frame).collect();
+            prop_assert_eq!(&owned, &*model.frames.borrow());
+        }
+
+        let mut listed = Vec::new();
+        table.for_each(|vpn, _| listed.push(vpn - FIRST));
+        prop_assert_eq!(listed, plain.keys().copied().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn refuses_ranges_outside_the_standard_segment() {
+    for (start, count) in [
+        (0, 1),
+        (0x1000, 1),
+        (0x00ff_f000, 1),
+        (0x0100_0001, 1),
+        (0x7fff_f000, 2),
+        (0x8000_0000, 0),
+        (0x0100_0000, u32::MAX),
+        (0x0100_0000, 0x0010_0000),
+        (0xffff_f000, 2),
+    ] {
+        assert_eq!(Pages::new(start, count), Err(Error::BadRange), "{start:#x} {count}");
+    }
+    assert!(Pages::new(0x0100_0000, 0x7_f000).is_ok());
+    assert!(Pages::new(0x7fff_f000, 1).is_ok());
+}
+
+#[test]
+fn nothing_changes_when_the_kernel_refuses() {
+    let model = Model::default();
+    let table = PageTable(&model);
+    table.demand_zero(pages(0, 4), Rights::ReadWrite).unwrap();
+    assert!(model.touch(FIRST));
+    table.protect(pages(1, 1), Rights::ReadOnly).unwrap();
+    let before = model.entries.borrow().clone();
+
+    model.refuse.set(Some(KernelError::NotPermitted));
+    let refused = Err(Error::Kernel(KernelError::NotPermitted));
+    assert_eq!(table.protect(pages(0, 4), Rights::ReadOnly), refused);
+    assert_eq!(table.protect(pages(0, 4), Rights::ReadWrite), refused);
+    assert_eq!(table.unmap(pages(0, 4)), refused);
+    assert_eq!(*model.entries.borrow(), before);
+    assert_eq!(table.lookup(0x8000_0000), Lo::INVALID);
+    assert_eq!(table.lookup(0xffff_ffff), Lo::INVALID);
+}

@@ -1,0 +1,167 @@
+//! Memory by the page: ranges of addresses that a program owns and maps as it likes.
+//!
+//! Words in a region are reached by single loads and stores, so a program can let them raise exceptions. No Rust object ever
+//! lies in one, so whatever its pages are mapped to, nothing else is harmed.
+
+use crate::layout;
+use crate::page_table::{Error, Pages, Rights};
+use crate::rt::cell::Cell;
+use crate::rt::memory;
+use aegis_abi::calls::ANY_FRAME;
+use aegis_abi::limits::PAGE_BYTES;
+use core::ops::Range;
+
+/// A frame of physical memory, owned by the program.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Frame(u32);
+
+impl Frame {
+    /// Any free frame, filled with zeros.
+    ///
+    /// # Errors
+    /// `NoMemory`.
+    pub fn any() -> Result<Frame, aegis_abi::Error> {
+        Frame::number(ANY_FRAME)
+    }
+
+    /// The frame with this number, filled with zeros.
+    ///
+    /// # Errors
+    /// `NoSuchFrame`, `FrameTaken`.
+    pub fn number(frame: u32) -> Result<Frame, aegis_abi::Error> {
+        memory::allocate(frame).map(Frame)
+    }
+
+    /// Its number.
+    pub fn get(&self) -> u32 {
+        self.0
+    }
+}
+
+impl Drop for Frame {
+    /// Gives the frame back. The kernel breaks every binding to it; touching a page that is still mapped to it then faults.
+    fn drop(&mut self) {
+        memory::give_back(self.0);
+    }
+}
+
+/// A range of pages in the standard segment that is this value's alone.
+#[derive(Debug)]
+pub struct Region {
+    pages: Pages,
+}
+
+/// Pages of [`layout::REGIONS`] handed out by [`Region::reserve`] so far.
+static RESERVED: Cell<u32> = Cell::new(0);
+
+impl Region {
+    /// Reserves `count` pages of addresses; nothing is mapped yet. The addresses are not used again.
+    ///
+    /// # Errors
+    /// [`Error::BadRange`] when so many are not left.
+    pub fn reserve(count: u32) -> Result<Region, Error> {
+        let before = RESERVED.get();
+        Region::reserve_at(layout::REGIONS.start + before * PAGE_BYTES, count)
+    }
+
+    /// Reserves the `count` pages from `start`, which must lie in [`layout::REGIONS`] behind all that was reserved before.
+    ///
+    /// # Errors
+    /// [`Error::BadRange`].
+    pub fn reserve_at(start: u32, count: u32) -> Result<Region, Error> {
+        let pages = Pages::new(start, count)?;
+        let first = start.checked_sub(layout::REGIONS.start).ok_or(Error::BadRange)? / PAGE_BYTES;
+        if first < RESERVED.get() || count == 0 || first + count > layout::REGIONS.pages {
+            return Err(Error::BadRange);
+        }
+        RESERVED.set(first + count);
+        Ok(Region { pages })
+    }
+
+    /// Address of the first page.
+    pub fn start(&self) -> u32 {
+        self.pages.start()
+    }
+
+    /// Number of pages.
+    pub fn pages(&self) -> u32 {
+        self.pages.count()
+    }
+
+    /// Address of page `page`.
+    pub fn address(&self, page: u32) -> u32 {
+        self.start() + page * PAGE_BYTES
+    }
+
+    /// Gives pages of the region memory that is filled with zeros when they are first touched.
+    ///
+    /// # Errors
+    /// Those of [`PageTable::demand_zero`](crate::page_table::PageTable::demand_zero); [`Error::BadRange`].
+    pub fn demand_zero(&self, pages: Range<u32>, rights: Rights) -> Result<(), Error> {
+        memory::PAGE_TABLE.demand_zero(self.part(pages)?, rights)
+    }
+
+    /// Maps one page of the region to a frame.
+    ///
+    /// # Errors
+    /// Those of [`PageTable::map`](crate::page_table::PageTable::map); [`Error::BadRange`].
+    pub fn map(&self, page: u32, frame: &Frame, rights: Rights) -> Result<(), Error> {
+        memory::PAGE_TABLE.map(self.part(page..page.saturating_add(1))?, frame.get(), rights)
+    }
+
+    /// Unmaps pages of the region.
+    ///
+    /// # Errors
+    /// Those of [`PageTable::unmap`](crate::page_table::PageTable::unmap); [`Error::BadRange`].
+    pub fn unmap(&self, pages: Range<u32>) -> Result<(), Error> {
+        memory::PAGE_TABLE.unmap(self.part(pages)?)
+    }
+
+    /// Changes the rights to pages of the region.
+    ///
+    /// # Errors
+    /// Those of [`PageTable::protect`](crate::page_table::PageTable::protect); [`Error::BadRange`].
+    pub fn protect(&self, pages: Range<u32>, rights: Rights) -> Result<(), Error> {
+        memory::PAGE_TABLE.protect(self.part(pages)?, rights)
+    }
+
+    /// Loads a word with one instruction. `offset` counts bytes from the start of the region, and need not be aligned or
+    /// mapped: the load then raises an exception. 0, if its handler skips the load.
+    ///
+    /// # Panics
+    /// When the word does not lie within the region.
+    pub fn load(&self, offset: u32) -> u32 {
+        memory::load_in_region(self.address_of(offset))
+    }
+
+    /// Stores a word with one instruction; otherwise as [`load`](Region::load).
+    ///
+    /// # Panics
+    /// When the word does not lie within the region.
+    pub fn store(&self, offset: u32, value: u32) {
+        memory::store_in_region(self.address_of(offset), value);
+    }
+
+    fn address_of(&self, offset: u32) -> u32 {
+        assert!(
+            offset.checked_add(4).is_some_and(|end| end <= self.pages() * PAGE_BYTES),
+            "offset {offset:#x} is not within the {} pages of the region",
+            self.pages()
+        );
+        self.start() + offset
+    }
+
+    fn part(&self, pages: Range<u32>) -> Result<Pages, Error> {
+        if pages.start > pages.end || pages.end > self.pages() {
+            return Err(Error::BadRange);
+        }
+        Pages::new(self.address(pages.start), pages.end - pages.start)
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // The kernel refuses to delete bindings of no range that the page table accepts.
+        let _ = memory::PAGE_TABLE.unmap(self.pages);
+    }
+}

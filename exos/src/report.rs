@@ -1,0 +1,133 @@
+//! The end of a program: exit, panic, and exceptions that nobody handles.
+//!
+//! Exit statuses: what `main` returned; 101 after a panic; [`STATUS_EXCEPTION`] and the exception's code when none of the
+//! program's handlers was for it; [`STATUS_STACK_OVERFLOW`] when the exception stack was full.
+
+use crate::backtrace;
+use crate::exceptions::{Cause, Context, REGISTER_NAMES, Register};
+use crate::rt::state::STATE;
+use crate::rt::{call, console, dispatch};
+use crate::{layout, println};
+
+/// Exit status after a panic.
+pub const STATUS_PANIC: i32 = 101;
+/// Exit status after an unhandled exception: this and its code.
+pub const STATUS_EXCEPTION: i32 = 128;
+/// Exit status when handlers of exceptions were nested too deeply.
+pub const STATUS_STACK_OVERFLOW: i32 = 160;
+
+/// The program is not ending.
+pub const DYING_NOT: u32 = 0;
+/// It is being reported why the program ends.
+pub const DYING_REPORTING: u32 = 1;
+/// The exception stack was full, and was started anew.
+pub const DYING_STACK_OVERFLOW: u32 = 2;
+/// It is being reported that the report failed.
+pub const DYING_LAST_WORDS: u32 = 3;
+
+/// Ends the program with an exit status, of which the low 8 bits count: the machine stops.
+pub fn exit(status: i32) -> ! {
+    console::flush();
+    loop {
+        // The first environment may power off, and there is no other yet, so the loop runs once.
+        call::stop(status as u32);
+    }
+}
+
+/// Reports an exception that nobody handles, and ends the program.
+pub fn exception(context: &Context) -> ! {
+    STATE.dying.set(DYING_REPORTING);
+    let code = context.code();
+    let at = context.instruction();
+    println!();
+    println!("exos: unhandled exception {code}: {}", Cause::from_code(code).map_or("unknown cause", Cause::text));
+    println!("    program counter {at:#010x}{}", if context.in_delay_slot() { ", in a branch delay slot" } else { "" });
+    match Cause::from_code(code) {
+        Some(cause @ (Cause::Modified | Cause::TlbLoad | Cause::TlbStore)) => {
+            println!("    address         {:#010x}: {}", context.badvaddr, why(context.badvaddr, cause));
+        }
+        Some(Cause::AddressLoad | Cause::AddressStore) => {
+            println!("    address         {:#010x}", context.badvaddr);
+        }
+        _ => {}
+    }
+    registers(context);
+    println!("backtrace:");
+    backtrace::print(at, context[Register::Sp], context[Register::Ra]);
+    exit(STATUS_EXCEPTION + code as i32)
+}
+
+/// An exception while the program is ending, or because the exception stack was full.
+pub fn again(context: &Context) -> ! {
+    let (stage, code) = (STATE.dying.get(), context.code());
+    STATE.dying.set(DYING_LAST_WORDS);
+    match stage {
+        DYING_STACK_OVERFLOW => {
+            println!();
+            println!("exos: exception stack overflow: handlers raised exceptions of their own, too deep to go on");
+            last_words(context);
+            exit(STATUS_STACK_OVERFLOW)
+        }
+        DYING_REPORTING => {
+            println!();
+            println!("exos: another exception while reporting the first; giving up");
+            last_words(context);
+            exit(STATUS_EXCEPTION + code as i32)
+        }
+        _ => exit(STATUS_EXCEPTION + code as i32),
+    }
+}
+
+fn last_words(context: &Context) {
+    println!(
+        "    exception {} at program counter {:#010x}, address {:#010x}, sp {:#010x}",
+        context.code(),
+        context.instruction(),
+        context.badvaddr,
+        context[Register::Sp]
+    );
+}
+
+/// Why an access to `address` failed.
+fn why(address: u32, cause: Cause) -> &'static str {
+    if cause == Cause::Modified {
+        return "the page is read-only";
+    }
+    if let Some(error) = dispatch::miss_error() {
+        return error.text();
+    }
+    if layout::STACK_GUARD.contains(address) {
+        "the guard page of the stack: stack overflow"
+    } else if layout::EXCEPTION_STACK_GUARD.contains(address) {
+        "the guard page of the exception stack: overflow"
+    } else if address < layout::PAGE_BYTES {
+        "null pointer"
+    } else {
+        "nothing is mapped there"
+    }
+}
+
+fn registers(context: &Context) {
+    println!("registers:");
+    for row in 0..8 {
+        let column = |i: usize| (REGISTER_NAMES[row + 8 * i], context.registers[row + 8 * i]);
+        let [(a, av), (b, bv), (c, cv), (d, dv)] = [column(0), column(1), column(2), column(3)];
+        println!("    {a:>4} {av:08x}  {b:>4} {bv:08x}  {c:>4} {cv:08x}  {d:>4} {dv:08x}");
+    }
+    println!("      hi {:08x}    lo {:08x}  cause {:08x}", context.hi, context.lo, context.cause);
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    if STATE.dying.get() == DYING_NOT {
+        STATE.dying.set(DYING_REPORTING);
+        println!();
+        match info.location() {
+            Some(place) => println!("exos: panic at {}:{}: {}", place.file(), place.line(), info.message()),
+            None => println!("exos: panic: {}", info.message()),
+        }
+        println!("backtrace:");
+        backtrace::print_here();
+    }
+    exit(STATUS_PANIC)
+}

@@ -1,0 +1,57 @@
+//! What the kernel shows to every program, at its places in the layout.
+
+use crate::layout;
+use aegis_abi::info::{Counters, Info};
+use core::ptr;
+use core::{slice, str};
+use stlb::{Native, Stlb};
+
+const INFO: *const Info = ptr::without_provenance(layout::INFO.start as usize);
+
+const _: () = {
+    assert!(size_of::<Info>() <= layout::PAGE_BYTES as usize);
+    assert!((layout::STLB.start as usize).is_multiple_of(align_of::<Stlb<Native>>()));
+    assert!(size_of::<Stlb<Native>>() <= layout::STLB.pages as usize * layout::PAGE_BYTES as usize);
+};
+
+fn exposed_info() -> *const Info {
+    ptr::with_exposed_provenance(INFO.addr())
+}
+
+/// A copy of the information page.
+pub fn info() -> Info {
+    // SAFETY: the start code has mapped the page, and the kernel keeps an `Info` there.
+    unsafe { exposed_info().read_volatile() }
+}
+
+/// The counters as they are now.
+pub fn counters() -> Counters {
+    // SAFETY: as above.
+    unsafe { (&raw const (*exposed_info()).counters).read_volatile() }
+}
+
+/// The command line.
+pub fn command_line() -> &'static str {
+    // SAFETY: as above; and the kernel does not change the command line while a program runs.
+    let bytes = unsafe {
+        let length = (&raw const (*exposed_info()).command_line_bytes).read_volatile() as usize;
+        let line = &raw const (*exposed_info()).command_line;
+        slice::from_raw_parts(line.cast::<u8>(), length.min(aegis_abi::limits::COMMAND_LINE_BYTES))
+    };
+    str::from_utf8(bytes).unwrap_or("")
+}
+
+/// The software TLB.
+pub fn stlb() -> &'static Stlb<Native> {
+    // SAFETY: the start code has mapped it, and all that it consists of are cells, whose values may change at any time.
+    unsafe { &*ptr::with_exposed_provenance(layout::STLB.start as usize) }
+}
+
+/// The archive of programs.
+pub fn archive() -> &'static [u8] {
+    // SAFETY: the start code has mapped it, and nobody can write it.
+    unsafe {
+        let start = ptr::with_exposed_provenance(layout::ARCHIVE.start as usize);
+        slice::from_raw_parts(start, info().archive_bytes as usize)
+    }
+}

@@ -1,0 +1,161 @@
+//! The page table's memory, and memory by address.
+
+use super::call;
+use super::cell::Cell;
+use super::state::DIRECTORY;
+use crate::layout;
+use crate::page_table::{Backing, PageTable, Pages};
+use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT};
+use aegis_abi::{Error, Lo, UserVa};
+use core::arch::asm;
+use core::ptr;
+
+/// The program's page table, in its window, with the kernel behind it.
+#[derive(Debug)]
+pub struct Own;
+
+/// The program's page table. What it does to pages that Rust knows of is the business of this module's callers within
+/// the library; programs go through [`crate::region::Region`].
+pub const PAGE_TABLE: PageTable<Own> = PageTable(Own);
+
+fn window(vpn: u32) -> &'static Cell<Lo> {
+    debug_assert!(vpn < layout::WINDOW.pages * (PAGE_BYTES / 4));
+    // SAFETY: the window holds such a cell for each page of user space, aligned. Reading one whose table does not exist is
+    // an exception, not undefined; the trait asks callers to avoid that.
+    unsafe { &*ptr::with_exposed_provenance::<Cell<Lo>>(layout::WINDOW.start as usize + vpn as usize * 4) }
+}
+
+impl Backing for Own {
+    fn directory(&self, table: u32) -> Lo {
+        Lo(DIRECTORY.0[table as usize].get())
+    }
+    fn set_directory(&self, table: u32, lo: Lo) {
+        DIRECTORY.0[table as usize].set(lo.0);
+    }
+    fn entry(&self, vpn: u32) -> Lo {
+        window(vpn).get()
+    }
+    fn set_entry(&self, vpn: u32, lo: Lo) {
+        window(vpn).set(lo);
+    }
+    fn tlbrprotn(&self, pages: Pages) -> Result<(), Error> {
+        // SAFETY: only cached bindings change, and the page table says the same.
+        over(pages, |va, count| unsafe { call::tlbrprotn(va, count) })
+    }
+    fn unprotn(&self, pages: Pages) -> Result<(), Error> {
+        // SAFETY: as above.
+        over(pages, |va, count| unsafe { call::unprotn(va, count) })
+    }
+    fn tlbdeleten(&self, pages: Pages) -> Result<(), Error> {
+        // SAFETY: as above; what is still mapped comes back by a miss.
+        over(pages, |va, count| unsafe { call::tlbdeleten(va, count) })
+    }
+    fn p_unref(&self, frame: u32) -> Result<(), Error> {
+        // SAFETY: the page table gives back frames of unmapped pages only.
+        unsafe { call::p_unref(frame) }
+    }
+}
+
+fn over(pages: Pages, call: impl FnOnce(UserVa, u32) -> Result<(), Error>) -> Result<(), Error> {
+    if pages.count() == 0 {
+        return Ok(());
+    }
+    call(UserVa::new(pages.start()).ok_or(Error::BadAddress)?, pages.count())
+}
+
+/// Inserts the binding of the page of `va` into TLB and STLB, as a pointer argument needs it. False where it cannot be had.
+pub fn insert(va: u32) -> bool {
+    if PAGE_TABLE.lookup(va) == Lo::INVALID {
+        return false;
+    }
+    // A first touch gives an anonymous page its frame.
+    // SAFETY: the page is mapped.
+    let _ = unsafe { load_byte(va) };
+    let Some(page) = UserVa::new(va) else { return false };
+    // SAFETY: the binding is the page table's.
+    unsafe { call::tlbwr(page, PAGE_TABLE.lookup(va)) }.is_ok()
+}
+
+/// The frame under `va`, if it is mapped and has one.
+pub fn lookup(va: u32) -> Option<Lo> {
+    for mapping in super::env::current().xl {
+        if mapping.va != 0 && mapping.va >> PAGE_SHIFT == va >> PAGE_SHIFT {
+            return Some(mapping.lo());
+        }
+    }
+    if layout::WINDOW.contains(va) {
+        let lo = PAGE_TABLE.0.directory((va - layout::WINDOW.start) >> PAGE_SHIFT);
+        return Some(lo).filter(Lo::v);
+    }
+    Some(PAGE_TABLE.lookup(va)).filter(Lo::v)
+}
+
+/// The word at `address`, if that is aligned and mapped.
+pub fn peek(address: u32) -> Option<u32> {
+    if address & 3 != 0 || lookup(address).is_none() {
+        return None;
+    }
+    // SAFETY: the page is mapped and the address aligned.
+    Some(unsafe { load_word(address) })
+}
+
+/// Loads the word at `address` with one `lw`; 0 if that raises an exception and its handler skips the instruction.
+///
+/// # Safety
+/// `address` is memory that may be read at this time, or handlers for the exception that it raises are in place.
+pub unsafe fn load_word(address: u32) -> u32 {
+    let mut value = 0;
+    // SAFETY: the caller vouches for the address.
+    unsafe {
+        asm!(".set push", ".set noat", "lw {value}, 0({address})", ".set pop", value = inout(reg) value, address = in(reg) address, options(nostack))
+    };
+    value
+}
+
+unsafe fn load_byte(address: u32) -> u32 {
+    let value: u32;
+    // SAFETY: as in `load_word`.
+    unsafe {
+        asm!(".set push", ".set noat", "lbu {value}, 0({address})", ".set pop", value = lateout(reg) value, address = in(reg) address, options(nostack))
+    };
+    value
+}
+
+/// Stores `value` to the word at `address` with one `sw`.
+///
+/// # Safety
+/// As for [`load_word`], and no Rust object may lie there.
+pub unsafe fn store_word(address: u32, value: u32) {
+    // SAFETY: the caller vouches for the address.
+    unsafe {
+        asm!(".set push", ".set noat", "sw {value}, 0({address})", ".set pop", value = in(reg) value, address = in(reg) address, options(nostack))
+    };
+}
+
+/// Allocates a frame.
+///
+/// # Errors
+/// Those of the kernel's call `p_alloc`.
+pub fn allocate(frame: u32) -> Result<u32, Error> {
+    // SAFETY: a new frame is nobody's memory yet.
+    unsafe { call::p_alloc(frame) }
+}
+
+/// Gives up a frame of a [`crate::region::Frame`].
+pub fn give_back(frame: u32) {
+    // It can fail only where the program has given the frame up by other means.
+    // SAFETY: such frames are mapped in regions only, where no Rust object lies.
+    let _ = unsafe { call::p_unref(frame) };
+}
+
+/// Loads a word within a [`crate::region::Region`].
+pub fn load_in_region(address: u32) -> u32 {
+    // SAFETY: a region's pages are its alone; an exception is what the program then asks for.
+    unsafe { load_word(address) }
+}
+
+/// Stores a word within a [`crate::region::Region`].
+pub fn store_in_region(address: u32, value: u32) {
+    // SAFETY: as above, and no Rust object lies in a region.
+    unsafe { store_word(address, value) };
+}

@@ -1,0 +1,157 @@
+//! The pinned pages of data: what the stubs and the miss handler need without a mapping of their own.
+
+use super::cell::Cell;
+use crate::layout;
+use aegis_abi::limits::SAVE_AREA_BYTES;
+use core::mem::offset_of;
+
+/// Where the kernel stores `a0`, `a1`, `a2` on an exception.
+#[repr(C, align(16))]
+pub struct SaveArea {
+    /// `a0`, `a1`, `a2`.
+    pub a: [Cell<u32>; 3],
+}
+
+/// What the miss handler saves while it works on one miss: the registers that a system call may change.
+#[repr(C)]
+pub struct MissFrame {
+    /// `at`
+    pub at: Cell<u32>,
+    /// `v0` and `v1`
+    pub v: [Cell<u32>; 2],
+    /// `a0` to `a3`
+    pub a: [Cell<u32>; 4],
+    /// `t0` to `t9`
+    pub t: [Cell<u32>; 10],
+    /// HI
+    pub hi: Cell<u32>,
+    /// LO
+    pub lo: Cell<u32>,
+    /// Where the program was interrupted; also the slot from which the miss handler resumes it.
+    pub epc: Cell<u32>,
+    /// The address that missed.
+    pub badvaddr: Cell<u32>,
+    /// Load or store, and whether in a delay slot.
+    pub cause: Cell<u32>,
+    /// Address of the page's entry.
+    pub entry: Cell<u32>,
+}
+
+/// What the library counts. Each wraps around at 2^32.
+#[repr(C)]
+pub struct Counts {
+    /// Misses of pages that were handed to the library.
+    pub misses: Cell<u32>,
+    /// Misses of pages of the page table itself.
+    pub table_misses: Cell<u32>,
+    /// Pages that the miss handler has given a frame.
+    pub zero_fills: Cell<u32>,
+}
+
+/// The state of the library.
+#[repr(C, align(4096))]
+pub struct State {
+    /// Unused: in the program's file, a save area at the very start of the image would have the address 0, which says
+    /// that there is none.
+    nothing: SaveArea,
+    /// The resume slot: where the general stubs continue the program.
+    pub slot: Cell<u32>,
+    /// The kernel's save area for TLB misses. Not first in the page: in the image's context, address 0 means none.
+    pub tlbx: SaveArea,
+    /// The kernel's save area for other exceptions.
+    pub genx: SaveArea,
+    /// EPC on its way from its register to the exception stack.
+    pub epc: Cell<u32>,
+    /// BadVAddr, alike.
+    pub badvaddr: Cell<u32>,
+    /// Cause, alike.
+    pub cause: Cell<u32>,
+    /// One frame for misses of pages, one for misses of the page table that happen meanwhile.
+    pub miss: [MissFrame; 2],
+    /// Counters.
+    pub counts: Counts,
+    /// Error code of the call with which the last miss failed, or 0 where there was no mapping.
+    pub miss_error: Cell<u32>,
+    /// How far the end of the program has got: see [`crate::report`].
+    pub dying: Cell<u32>,
+    /// Frame of the first page of the image.
+    pub first_frame: Cell<u32>,
+}
+
+/// The page directory.
+#[repr(C, align(4096))]
+pub struct Directory(pub [Cell<u32>; 1024]);
+
+const fn zero() -> Cell<u32> {
+    Cell::new(0)
+}
+
+const fn zeros<const N: usize>() -> [Cell<u32>; N] {
+    [const { zero() }; N]
+}
+
+const fn save_area() -> SaveArea {
+    SaveArea { a: zeros() }
+}
+
+const fn miss_frame() -> MissFrame {
+    MissFrame {
+        at: zero(),
+        v: zeros(),
+        a: zeros(),
+        t: zeros(),
+        hi: zero(),
+        lo: zero(),
+        epc: zero(),
+        badvaddr: zero(),
+        cause: zero(),
+        entry: zero(),
+    }
+}
+
+/// The one state. The linker puts it at [`layout::STATE`].
+#[unsafe(link_section = ".pinned.state")]
+pub static STATE: State = State {
+    nothing: save_area(),
+    tlbx: save_area(),
+    genx: save_area(),
+    slot: zero(),
+    epc: zero(),
+    badvaddr: zero(),
+    cause: zero(),
+    miss: [miss_frame(), miss_frame()],
+    counts: Counts { misses: zero(), table_misses: zero(), zero_fills: zero() },
+    miss_error: zero(),
+    dying: zero(),
+    first_frame: zero(),
+};
+
+/// The one directory. The linker puts it at [`layout::DIRECTORY`].
+#[unsafe(link_section = ".pinned.directory")]
+pub static DIRECTORY: Directory = Directory(zeros());
+
+/// Address of the save area for TLB misses.
+pub const TLBX: usize = layout::STATE.start as usize + offset_of!(State, tlbx);
+/// Address of the save area for other exceptions.
+pub const GENX: usize = layout::STATE.start as usize + offset_of!(State, genx);
+/// Address of the resume slot.
+pub const SLOT: usize = layout::STATE.start as usize + offset_of!(State, slot);
+/// Address of the frame for misses of pages.
+pub const MISS: usize = layout::STATE.start as usize + offset_of!(State, miss);
+/// Address of the frame for misses of the page table.
+pub const TABLE_MISS: usize = MISS + size_of::<MissFrame>();
+
+/// Address of a field of the state.
+macro_rules! address_of {
+    ($($field:tt)+) => {
+        $crate::layout::STATE.start as usize + core::mem::offset_of!($crate::rt::state::State, $($field)+)
+    };
+}
+pub(super) use address_of;
+
+const _: () = {
+    assert!(offset_of!(State, tlbx) != 0 && offset_of!(State, genx) != 0);
+    assert!(size_of::<State>() == layout::STATE.pages as usize * 4096);
+    assert!(size_of::<Directory>() == layout::DIRECTORY.pages as usize * 4096);
+    assert!(size_of::<SaveArea>() == SAVE_AREA_BYTES as usize);
+};
