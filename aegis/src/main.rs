@@ -99,7 +99,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     aegis_machine::cpu::panic(info)
 }
 
-/// Two calls of their own, for the test of what the kernel does when it is itself at fault.
+/// Calls of their own, for the test of what the kernel does when it is itself at fault.
 #[cfg(feature = "planted-fault")]
 fn planted_fault(number: u32) {
     aegis_machine::cpu::planted_fault(number);

@@ -33,12 +33,13 @@
 #![cfg_attr(target_os = "none", feature(asm_experimental_arch))]
 #![deny(unsafe_code)]
 
-pub mod backtrace;
 pub mod branch;
 pub mod exceptions;
 pub mod layout;
 pub mod page_table;
 
+#[cfg(target_os = "none")]
+pub mod backtrace;
 #[cfg(target_os = "none")]
 pub mod console;
 #[cfg(target_os = "none")]

@@ -53,6 +53,5 @@ pub(crate) fn write(address: u32, from: &[u8]) {
 pub(crate) fn zero(frame: u32) {
     let address = frame << PAGE_SHIFT;
     assert!(is_programs(address, PAGE_BYTES as usize));
-    // SAFETY: as in `write`.
-    unsafe { core::ptr::write_bytes((KSEG0 + address) as *mut u8, 0, PAGE_BYTES as usize) }
+    crate::cpu::clear_page(KSEG0 + address);
 }

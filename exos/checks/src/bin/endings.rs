@@ -6,7 +6,10 @@
 
 extern crate alloc;
 
+use exos::abi::calls::Number;
+use exos::abi::limits::PAGE_BYTES;
 use exos::exceptions::{Cause, Context, handle};
+use exos_checks::raw::calls::context;
 use exos_checks::raw::{calls, code};
 
 exos::entry!(main);
@@ -30,8 +33,31 @@ fn main() -> Result<i32, &'static str> {
                 blocks.push(alloc::vec![1u8; 1 << 20]);
             }
         }
-        _ => Err("usage: endings status|error|panic|null|overflow|stack|handlers|memory"),
+        Some("lost") => {
+            // The frame with the save areas: from now on there is no way to hand over an exception.
+            let frame = context().genx_save_area / PAGE_BYTES;
+            calls::call(Number::p_unref, [frame, 0, 0, 0]).map_err(|error| error.text())?;
+            code::breakpoint(0, 0);
+            Ok(0)
+        }
+        // Calls that only a kernel with the feature `planted-fault` knows, and at which it takes an exception itself.
+        Some("kernel-unaligned") => kernel_fault(255),
+        Some("kernel-null") => kernel_fault(254),
+        Some("kernel-user") => kernel_fault(253),
+        _ => Err("usage: endings status|error|panic|null|overflow|stack|handlers|memory|lost|kernel-..."),
     }
+}
+
+/// Makes the kernel take an exception, which must never come to the program's handlers.
+fn kernel_fault(number: u32) -> Result<i32, &'static str> {
+    for &cause in Cause::ALL {
+        handle(cause, |context| {
+            exos::println!("REACHED the program: exception {}", context.code());
+            exos::exit(1)
+        });
+    }
+    calls::raw(number, [0; 4]);
+    Err("the kernel has no planted fault: build it with the feature")
 }
 
 /// Uses up the stack.

@@ -92,6 +92,10 @@ const PLANTED_UNALIGNED: u32 = 255;
 #[cfg(feature = "planted-fault")]
 const PLANTED_NULL: u32 = 254;
 
+/// Call number that makes the kernel follow a pointer into a program's standard segment.
+#[cfg(feature = "planted-fault")]
+const PLANTED_USER: u32 = 253;
+
 /// Takes an exception in the kernel when a call's number asks for it.
 #[cfg(feature = "planted-fault")]
 #[inline(never)]
@@ -99,6 +103,7 @@ pub fn planted_fault(number: u32) {
     let address = match number {
         PLANTED_UNALIGNED => crate::memory::KSEG0 + 1,
         PLANTED_NULL => 0,
+        PLANTED_USER => 0x5000_0000,
         _ => return,
     };
     // SAFETY: none: this is the fault.

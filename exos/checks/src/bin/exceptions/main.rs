@@ -26,7 +26,7 @@ exos::entry!(main);
 
 fn main() -> i32 {
     tap::run(&[
-        ("integer overflow: add, addi, sub", overflow),
+        ("integer overflow by add, addi, sub", overflow),
         ("unaligned and kernel addresses, load and store", address_errors),
         ("breakpoint, trap and reserved instruction", instructions),
         ("instructions of the kernel and of coprocessors", coprocessors),

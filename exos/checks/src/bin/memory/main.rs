@@ -37,7 +37,7 @@ fn main() -> i32 {
         ("a frame given up while mapped is out of reach", frame_given_up),
         ("freed frames come back zeroed", zeroed),
         ("the page table is paged", refills::paged_table),
-        ("1,024 pages twice: no upcall in the second pass", refills::twice),
+        ("1,024 pages twice, no upcall in the second pass", refills::twice),
         ("rivals for a slot are refilled from the overflow buffer", refills::overflow_buffer),
         ("the heap", heap),
         ("the archive holds this program", archive),

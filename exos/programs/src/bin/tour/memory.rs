@@ -2,6 +2,7 @@
 
 use crate::claim;
 use crate::show::{Grouped, heading};
+use core::hint::black_box;
 use exos::abi::limits::PAGE_BYTES;
 use exos::machine::{self, Place};
 use exos::page_table::{Error, Rights};
@@ -102,6 +103,9 @@ pub fn show() -> Result<(), Error> {
 }
 
 /// Works on every word of the first `count` pages in scattered order with `work`, which says whether the word was wrong.
+///
+/// It must be one piece of code, whatever the count, so that running it for one page brings all of it into the STLB.
+#[inline(never)]
 fn pass(pages: &Pages, count: u32, work: impl Fn(&Region, u32, u32) -> bool) -> Pass {
     let mut result = Pass::default();
     // First ask the exposed STLB where the pages are. That reads some pages itself, so it is not part of what is counted.
@@ -114,7 +118,7 @@ fn pass(pages: &Pages, count: u32, work: impl Fn(&Region, u32, u32) -> bool) -> 
     }
 
     let (kernel, own) = (machine::counters(), machine::counts());
-    for step in 0..count {
+    for step in 0..black_box(count) {
         let page = step * STRIDE % PAGES;
         let (region, offset) = pages.find(page);
         for word in 0..WORDS {

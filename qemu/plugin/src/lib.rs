@@ -1,0 +1,208 @@
+//! QEMU plugin that counts executed instructions exactly.
+//!
+//! ```text
+//! -plugin libaegis_count.so,out=FILE[,vector=0xADDRESS]...
+//! ```
+//!
+//! - User mode (addresses below 0x80000000) and kernel are counted apart.
+//! - `lui $zero, 2*id` opens a span and `lui $zero, 2*id+1` closes it: no compiler emits these, they change nothing, and
+//!   they survive inlining. Markers are not counted.
+//! - A *stay* in the kernel lasts from the first instruction at an exception vector to the last before user mode goes on.
+//!   Where an `eret` leads to user mode but its first instruction cannot be fetched, one stay ends and another begins.
+//!   Any other entry at a vector meanwhile is a fault within the kernel: it belongs to the same stay, and is listed as
+//!   *nested*.
+//!
+//! What is counted are starts of instructions: one that faults on its data, and is executed again later, counts twice.
+//!
+//! At exit the counts are written to FILE as JSON; lengths and numbers count instructions:
+//!
+//! ```text
+//! { "total": TALLY,
+//!   "spans": { "ID": [ { "times": how often in a row, "tally": TALLY }, ... ], ... },
+//!   "unmatched": { "ID": markers without a partner, ... },
+//!   "unfinished": null, or the stay in which the guest ended: { "vector": "0x80000180", "length": N } }
+//! TALLY: { "user": N, "kernel": N, "stays": { "0x80000180": { "LENGTH": how often, ... }, ... },
+//!          "nested": { "0x80000180": how often, ... } }
+//! ```
+
+mod api;
+mod counter;
+
+use api::{Arguments, Block, Instruction, PluginId};
+use counter::{Counter, Tally};
+use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
+
+/// First address that user mode cannot reach.
+const KERNEL_START: u32 = 0x8000_0000;
+/// Where the exceptions of MIPS32 enter: TLB refill, general, interrupt.
+const VECTORS: [u32; 3] = [0x8000_0000, 0x8000_0180, 0x8000_0200];
+/// Upper half of `lui $zero, n`.
+const MARKER: u32 = 0x3c00;
+/// `eret` and `deret`.
+const RETURNS: [u32; 2] = [0x4200_0018, 0x4200_001f];
+
+/// Instructions started in user mode; the translated code adds to it.
+static USER: AtomicU64 = AtomicU64::new(0);
+/// Instructions started in the kernel, alike.
+static KERNEL: AtomicU64 = AtomicU64::new(0);
+static COUNTER: Mutex<Counter> = Mutex::new(Counter::new());
+static OPTIONS: OnceLock<Options> = OnceLock::new();
+
+/// What the command line asks for.
+struct Options {
+    out: PathBuf,
+    vectors: Vec<u32>,
+}
+
+impl Options {
+    fn parse<'a>(arguments: impl Iterator<Item = &'a str>) -> Result<Options, String> {
+        let mut out = None;
+        let mut vectors = VECTORS.to_vec();
+        for argument in arguments {
+            match argument.split_once('=') {
+                Some(("out", file)) => out = Some(PathBuf::from(file)),
+                Some(("vector", address)) => vectors.push(
+                    u32::from_str_radix(address.trim_start_matches("0x"), 16)
+                        .map_err(|_| format!("vector={address}: not a hexadecimal address"))?,
+                ),
+                _ => return Err(format!("{argument}: unknown argument; there are out=FILE and vector=0xADDRESS")),
+            }
+        }
+        Ok(Options { out: out.ok_or("missing out=FILE, where the counts go")?, vectors })
+    }
+}
+
+/// What has been executed up to now.
+fn now() -> Tally {
+    Tally { user: USER.load(Relaxed), kernel: KERNEL.load(Relaxed) }
+}
+
+fn with_counter(change: impl FnOnce(&mut Counter)) {
+    change(&mut COUNTER.lock().expect("a callback does not panic and go on"));
+}
+
+extern "C" fn on_vector(_cpu: c_uint, address: *mut c_void) {
+    with_counter(|counter| counter.enter(address.addr() as u32, now()));
+}
+
+extern "C" fn on_user(_cpu: c_uint, _data: *mut c_void) {
+    with_counter(|counter| counter.leave(now()));
+}
+
+extern "C" fn on_return(_cpu: c_uint, _data: *mut c_void) {
+    with_counter(|counter| counter.about_to_return(now()));
+}
+
+extern "C" fn on_marker(_cpu: c_uint, number: *mut c_void) {
+    with_counter(|counter| counter.mark(number.addr() as u16, now()));
+}
+
+/// Plants the counting into a block of guest code when QEMU translates it.
+///
+/// QEMU calls back before it adds inline, and calls back in the order of registration.
+extern "C" fn on_translate(_id: PluginId, block: *mut Block) {
+    let vectors = &OPTIONS.get().expect("set when the plugin was installed").vectors;
+    // SAFETY: QEMU passes a block that is valid during this call.
+    let length = unsafe { api::qemu_plugin_tb_n_insns(block) };
+    for index in 0..length {
+        // SAFETY: the index is below the number of instructions.
+        let instruction = unsafe { api::qemu_plugin_tb_get_insn(block, index) };
+        // SAFETY: the instruction is valid as long as its block.
+        let (address, word) = unsafe { (api::qemu_plugin_insn_vaddr(instruction) as u32, word(instruction)) };
+
+        if vectors.contains(&address) {
+            call(instruction, on_vector, address);
+        }
+        // Whoever comes back from the kernel starts a block.
+        if index == 0 && address < KERNEL_START {
+            call(instruction, on_user, 0);
+        }
+        if word.is_some_and(|word| RETURNS.contains(&word)) {
+            call(instruction, on_return, 0);
+        }
+        if let Some(word) = word
+            && word >> 16 == MARKER
+        {
+            call(instruction, on_marker, word & 0xffff);
+            continue;
+        }
+        let counter = if address < KERNEL_START { &USER } else { &KERNEL };
+        // SAFETY: the counter is a static 64-bit word, and there is one processor, so that nothing adds meanwhile.
+        unsafe {
+            api::qemu_plugin_register_vcpu_insn_exec_inline(instruction, api::ADD_U64, counter.as_ptr().cast(), 1);
+        }
+    }
+}
+
+/// Has `callback` called with `data` whenever `instruction` starts.
+fn call(instruction: *mut Instruction, callback: api::OnExecute, data: u32) {
+    let data = std::ptr::without_provenance_mut(data as usize);
+    // SAFETY: called while the instruction's block is being translated; the callbacks take `data` as a number.
+    unsafe { api::qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, api::NO_REGISTERS, data) };
+}
+
+/// The instruction's word; none if it is a short one of MIPS16e.
+///
+/// # Safety
+///
+/// The instruction belongs to the block that is being translated.
+unsafe fn word(instruction: *const Instruction) -> Option<u32> {
+    // SAFETY: as above; the data are as long as the size says, in the guest's byte order, which is little-endian.
+    unsafe {
+        (api::qemu_plugin_insn_size(instruction) == 4).then(|| {
+            let bytes = api::qemu_plugin_insn_data(instruction).cast::<[u8; 4]>();
+            u32::from_le_bytes(bytes.read_unaligned())
+        })
+    }
+}
+
+extern "C" fn on_exit(_id: PluginId, _data: *mut c_void) {
+    let out = &OPTIONS.get().expect("set when the plugin was installed").out;
+    with_counter(|counter| {
+        let counts = counter.finish(now());
+        if let Err(error) = std::fs::write(out, format!("{counts:#}\n")) {
+            eprintln!("aegis-count: cannot write the counts to {}: {error}", out.display());
+        }
+    });
+}
+
+/// The version of QEMU's plugin interface that this plugin speaks.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "QEMU looks up this name")]
+pub static qemu_plugin_version: c_int = api::VERSION;
+
+/// Called by QEMU when it has loaded the plugin.
+///
+/// # Safety
+///
+/// `argv` holds `argc` C strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qemu_plugin_install(
+    id: PluginId,
+    _info: *const c_void,
+    argc: c_int,
+    argv: Arguments,
+) -> c_int {
+    let arguments = (0..argc.max(0) as usize).map(|index| {
+        // SAFETY: QEMU promises `argc` strings, each ended by a zero, that stay as they are.
+        unsafe { CStr::from_ptr(*argv.add(index)) }.to_str().unwrap_or("(not UTF-8)")
+    });
+    match Options::parse(arguments) {
+        Ok(options) => {
+            OPTIONS.set(options).unwrap_or_else(|_| panic!("QEMU installs a plugin once"));
+            // SAFETY: the id is the one that QEMU gave; the callbacks live as long as this library, which stays loaded.
+            unsafe {
+                api::qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+                api::qemu_plugin_register_atexit_cb(id, on_exit, std::ptr::null_mut());
+            }
+            0
+        }
+        Err(error) => {
+            eprintln!("aegis-count: {error}");
+            1
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The tests in the emulator. This table is the place to add one; [`Case`] says what can be asked for.
+//!
+//! A program of `exos/checks` that is not named here is a plain [`Case::tap`].
+
+use crate::case::Case;
+use crate::counts::{Counts, GENERAL, REFILL, Tally};
+use anyhow::{Context, Result, ensure};
+use exos_checks::markers::{STLB_HIT_PAGES, Span};
+
+/// Exit status of a kernel that cannot start a program.
+const NO_PROGRAM: i32 = 120;
+/// Exit status of a panic of the kernel's.
+const KERNEL_PANIC: i32 = 121;
+/// Exit status of a kernel that has lost its last environment.
+const NO_ENVIRONMENT: i32 = 122;
+/// Exit status of a program's panic.
+const PANIC: i32 = 101;
+/// Exit status after an exception that nobody handles, less the exception's code.
+const EXCEPTION: i32 = 128;
+
+/// All cases, besides the programs that need no entry.
+pub fn cases() -> Vec<Case> {
+    vec![
+        // What the paths cost, in instructions executed from the vector to the destination.
+        Case::tap("budgets")
+            .check("every marker has its partner", Counts::check_markers)
+            .check("the kernel itself takes no exception", |counts| {
+                ensure!(
+                    counts.total.nested.is_empty(),
+                    "entries at a vector from the kernel: {:?}",
+                    counts.total.nested
+                );
+                Ok(())
+            })
+            .check("a hit in the software TLB takes 16 instructions and loads two pages", |counts| {
+                let span = counts.span(Span::StlbHits.id())?;
+                let hits = span.stays_of(REFILL, 16);
+                ensure!(hits == u64::from(STLB_HIT_PAGES) / 2, "{hits} hits of 16 instructions: {span:?}");
+                ensure!(span.kernel == 16 * hits, "the kernel did something else too: {span:?}");
+                Ok(())
+            })
+            .check("an exception reaches its handler within 16 instructions", |counts| {
+                at_most(16, one_stay(counts, Span::ExceptionRoundTrip)?)
+            })
+            .check("an exception and back takes at most 40 instructions", |counts| {
+                // All but the instruction that raises it.
+                at_most(40, counts.shortest(Span::ExceptionRoundTrip.id())?.all() - 1)
+            })
+            .check("the null call takes at most 25 instructions", |counts| {
+                at_most(25, one_stay(counts, Span::NullCall)?)
+            })
+            .check("a small call takes at most 100 instructions", |counts| {
+                at_most(100, one_stay(counts, Span::SmallCall)?)
+            }),
+        // How programs end.
+        Case::output("endings::status", "endings status").status(7),
+        Case::output("endings::error", "endings error").status(1).shows(&["error: this error is on purpose"]),
+        Case::output("endings::panic", "endings panic").status(PANIC).shows(&[
+            "panic at exos/checks/src/bin/endings.rs:",
+            "this panic is on purpose",
+            "backtrace:",
+            " at 0x",
+            "endings.rs:",
+        ]),
+        Case::output("endings::null", "endings null").status(EXCEPTION + 2).shows(&[
+            "segmentation fault on load",
+            "address         0x00000008: null pointer",
+            "registers:",
+            "backtrace:",
+            " at 0x",
+        ]),
+        Case::output("endings::overflow", "endings overflow")
+            .status(EXCEPTION + 12)
+            .shows(&["integer overflow", "backtrace:"]),
+        Case::output("endings::stack", "endings stack")
+            .status(EXCEPTION + 3)
+            .shows(&["stack overflow", "endings::recurse"]),
+        Case::output("endings::handlers", "endings handlers").status(160).shows(&["exception stack overflow"]),
+        Case::output("endings::memory", "endings memory").status(PANIC).shows(&["memory allocation of", "failed"]),
+        Case::output("endings::lost", "endings lost").status(NO_ENVIRONMENT).shows(&[
+            "environment 0 destroyed",
+            "exception 9",
+            "no environment is left",
+        ]),
+        Case::output("endings::without semihosting", "endings status").without_semihosting().status(7),
+        // The same programs on a kernel that checks all its invariants again and again, and at the end.
+        Case::tap("random_calls").features(&["checked"]),
+        Case::tap("memory").name("checked::memory").features(&["checked"]),
+        Case::tap("calls").name("checked::calls").features(&["checked"]),
+        // And on one whose refills show a TLB of just 16 entries.
+        Case::tap("memory").name("faithful::memory").features(&["faithful"]),
+        Case::tap("exceptions").name("faithful::exceptions").features(&["faithful"]),
+        // Faults of the kernel's own never come to a program.
+        kernel_fault("unaligned", &["exception 4 in the kernel", "badvaddr 80000001"]),
+        kernel_fault("null", &["exception 2 in the kernel", "badvaddr 00000000"]),
+        kernel_fault("user", &["exception 2 in the kernel", "badvaddr 50000000"]),
+        // What cannot be started.
+        Case::output("boot::a missing program", "nosuch")
+            .status(NO_PROGRAM)
+            .shows(&["cannot start 'nosuch'"])
+            .never(&["panic"]),
+        Case::output("boot::a file that is no program", "garbage")
+            .file("garbage", b"#!/bin/sh\n")
+            .status(NO_PROGRAM)
+            .shows(&["cannot start 'garbage': not an executable", "ELF"])
+            .never(&["panic"]),
+    ]
+}
+
+/// A fault planted in the kernel: it must end in a panic with registers and a backtrace by symbol.
+fn kernel_fault(kind: &str, shows: &'static [&'static str]) -> Case {
+    Case::output(&format!("kernel fault::{kind}"), &format!("endings kernel-{kind}"))
+        .features(&["planted-fault"])
+        .status(KERNEL_PANIC)
+        .shows(&["panic: "])
+        .shows(shows)
+        .shows(&["sp 8", "backtrace:", " at 0x8", "planted_fault", " at 0x8", "aegis_call"])
+        .never(&["REACHED"])
+}
+
+/// Length of the one stay in the kernel, at the general vector, that the shortest of the spans consists of.
+fn one_stay(counts: &Counts, span: Span) -> Result<u64> {
+    let tally: &Tally = counts.shortest(span.id())?;
+    let (length, _) =
+        tally.lengths_at(GENERAL).next().with_context(|| format!("no stay at {GENERAL:#x}: {tally:?}"))?;
+    ensure!(length == tally.kernel, "more than one stay in the kernel: {tally:?}");
+    Ok(length)
+}
+
+fn at_most(budget: u64, length: u64) -> Result<()> {
+    ensure!(length <= budget, "{length} instructions instead of at most {budget}");
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The command line of `./x`.
+
+use crate::cargo::Workspace;
+use crate::{debug, run, test};
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Aegis, an exokernel, and ExOS, its library operating system: build, run, test, debug.
+#[derive(Parser)]
+#[command(name = "./x", bin_name = "./x", disable_version_flag = true)]
+struct Arguments {
+    /// Show the commands that are executed
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Boot Aegis in the emulator and run a program
+    Run(run::Options),
+    /// Run all tests, or those whose name contains FILTER
+    Test(test::Options),
+    /// Boot Aegis under gdb, with the symbols of the kernel and of a program
+    Debug(debug::Options),
+}
+
+/// Does what the command line says. Wrong arguments end with status 2, other errors with 1.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = Workspace::find(arguments.verbose).and_then(|workspace| match arguments.verb {
+        Verb::Run(options) => run::main(&workspace, &options),
+        Verb::Test(options) => test::main(&workspace, &options),
+        Verb::Debug(options) => debug::main(&workspace, &options),
+    });
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("x: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `path` as the caller of `./x` meant it, who may stand in another directory than we do.
+pub fn from_caller(path: &std::path::Path) -> PathBuf {
+    match std::env::var_os("AEGIS_CALLER_DIR") {
+        Some(directory) => PathBuf::from(directory).join(path),
+        None => path.to_path_buf(),
+    }
+}

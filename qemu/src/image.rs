@@ -1,0 +1,95 @@
+//! What is booted: the programs, packed into an archive, and the kernel image that holds it.
+
+use crate::archive::{self, Entry};
+use crate::cargo::{GUEST, Workspace};
+use anyhow::{Context, Result};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// A program that can be run on Aegis.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// What it is called.
+    pub name: String,
+    /// Its ELF file, with symbols.
+    pub path: PathBuf,
+    /// It is one of the test programs.
+    pub is_check: bool,
+}
+
+/// Package of the test programs.
+const CHECKS: &str = "exos-checks";
+
+/// Builds all programs of the repository, in order of name.
+pub fn build_programs(workspace: &Workspace) -> Result<Vec<Program>> {
+    let mut arguments = vec!["build", "--bins", "-p", "exos-programs", "-p", CHECKS];
+    arguments.extend(GUEST);
+    let mut programs: Vec<Program> = workspace
+        .build(&arguments, &[])?
+        .into_iter()
+        .filter_map(|built| {
+            Some(Program { name: built.name, path: built.executable?, is_check: built.package == CHECKS })
+        })
+        .collect();
+    programs.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(programs)
+}
+
+/// The programs as entries of an archive.
+pub fn entries(programs: &[Program]) -> Result<Vec<Entry>> {
+    programs.iter().map(|program| Entry::program(&program.name, &program.path)).collect()
+}
+
+/// A kernel image to be built. Different ones do not overwrite each other.
+#[derive(Default)]
+pub struct Kernel<'a> {
+    /// Features of the package `aegis`.
+    pub features: &'a [&'a str],
+    /// Tells an archive apart from the usual one, if it holds something else.
+    pub archive: Option<&'a str>,
+}
+
+impl Kernel<'_> {
+    /// Builds the image with these entries in its archive, and says where it is.
+    pub fn build(&self, workspace: &Workspace, entries: &[Entry]) -> Result<PathBuf> {
+        let directory = workspace.target.join("images");
+        std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        let archive =
+            directory.join(self.archive.map_or("programs.tar".to_owned(), |name| format!("programs-{name}.tar")));
+        write_if_changed(&archive, &archive::pack(entries)?)?;
+
+        let features = self.features.join(",");
+        let mut arguments = vec!["build", "-p", "aegis"];
+        if !features.is_empty() {
+            arguments.extend(["--features", &features]);
+        }
+        arguments.extend(GUEST);
+        let built = workspace.build(&arguments, &[("AEGIS_ARCHIVE", archive.as_os_str())])?;
+        let kernel = built.into_iter().find_map(|built| (built.package == "aegis").then_some(built.executable?));
+        let kernel = kernel.context("the package aegis has no program, so there is no kernel to boot")?;
+
+        // Cargo gives every variant the same name.
+        let name: Vec<&str> = ["aegis"].iter().chain(self.features).copied().chain(self.archive).collect();
+        let image = directory.join(name.join("-"));
+        let bytes = std::fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
+        write_if_changed(&image, &bytes)?;
+        Ok(image)
+    }
+}
+
+/// Builds the plugin that counts instructions, and says where it is.
+pub fn build_plugin(workspace: &Workspace) -> Result<PathBuf> {
+    let built = workspace.build(["build", "--release", "-p", "aegis-count"], &[])?;
+    let mut files = built.into_iter().filter(|built| built.package == "aegis-count").flat_map(|built| built.files);
+    files
+        .find(|file| file.extension().is_some_and(|extension| extension == OsStr::new(std::env::consts::DLL_EXTENSION)))
+        .context("the package aegis-count has made no library")
+}
+
+/// Writes a file, but leaves one alone that is the same already, so that nothing is built again for its sake.
+fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,8 @@
+//! The program behind `./x`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    aegis_host::cli::main()
+}

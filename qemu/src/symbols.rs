@@ -1,0 +1,109 @@
+//! Names of addresses: function, file and line.
+
+use addr2line::{Loader, demangle_auto};
+use std::path::{Path, PathBuf};
+
+/// First address that belongs to the kernel.
+const KERNEL_START: u32 = 0x8000_0000;
+
+/// The symbols of what is running.
+pub struct Symbols {
+    root: PathBuf,
+    kernel: Option<Loader>,
+    program: Option<Loader>,
+}
+
+impl Symbols {
+    /// Reads the symbols of a kernel and a program. Without them, addresses stay without names.
+    pub fn read(root: &Path, kernel: &Path, program: Option<&Path>) -> Symbols {
+        Symbols {
+            root: root.to_path_buf(),
+            kernel: Loader::new(kernel).ok(),
+            program: program.and_then(|path| Loader::new(path).ok()),
+        }
+    }
+
+    /// Function, file and line at an address, then, one a line, the functions into which that one was inlined.
+    pub fn describe(&self, address: u32) -> Option<String> {
+        let loader = if address >= KERNEL_START { &self.kernel } else { &self.program }.as_ref()?;
+        let mut lines = Vec::new();
+        if let Ok(mut frames) = loader.find_frames(address.into()) {
+            while let Ok(Some(frame)) = frames.next() {
+                let name = frame.function.as_ref().and_then(|function| Some(function.demangle().ok()?.into_owned()));
+                let place = frame.location.and_then(|location| Some((location.file?.to_owned(), location.line)));
+                let place = place.map(|(file, line)| {
+                    let file = short_path(&self.root, &file);
+                    line.map_or(file.clone(), |line| format!("{file}:{line}"))
+                });
+                lines.extend(join(name, place));
+            }
+        }
+        if lines.is_empty() {
+            // Assembly has a symbol, if nothing else.
+            let symbol = loader.find_symbol_info(address.into())?;
+            let offset = u64::from(address) - symbol.address();
+            lines.push(format!("{}+{offset:#x}", demangle_auto(symbol.name().into(), None)));
+        }
+        Some(lines.join("\n                   inlined into "))
+    }
+}
+
+fn join(name: Option<String>, place: Option<String>) -> Option<String> {
+    match (name, place) {
+        (Some(name), Some(place)) => Some(format!("{} ({place})", without_hash(&name))),
+        (Some(only), None) => Some(without_hash(&only).to_owned()),
+        (None, only) => only,
+    }
+}
+
+/// A function's name without the hash at its end, such as `::h0123456789abcdef`.
+fn without_hash(name: &str) -> &str {
+    match name.rsplit_once("::h") {
+        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|digit| digit.is_ascii_hexdigit()) => name,
+        _ => name,
+    }
+}
+
+/// A source file as one would name it: within the repository, the standard library or a crate.
+fn short_path(root: &Path, file: &str) -> String {
+    if let Ok(path) = Path::new(file).strip_prefix(root) {
+        return path.display().to_string();
+    }
+    if let Some((_, path)) = file.rsplit_once("/library/") {
+        return format!("library/{path}");
+    }
+    match file.split_once("/registry/src/").and_then(|(_, path)| path.split_once('/')) {
+        Some((_, path)) => path.to_owned(),
+        None => file.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_short() {
+        let short = |file| short_path(Path::new("/r"), file);
+        assert_eq!(short("/r/aegis/src/main.rs"), "aegis/src/main.rs");
+        assert_eq!(short("/t/lib/rustlib/src/rust/library/core/src/fmt/mod.rs"), "library/core/src/fmt/mod.rs");
+        assert_eq!(short("/c/registry/src/index.example-1/log-0.4.0/src/lib.rs"), "log-0.4.0/src/lib.rs");
+        assert_eq!(short("build/x.rs"), "build/x.rs");
+    }
+
+    #[test]
+    fn names_lose_their_hash() {
+        assert_eq!(without_hash("core::fmt::write::h0123456789abcdef"), "core::fmt::write");
+        assert_eq!(without_hash("core::hash"), "core::hash");
+    }
+
+    #[test]
+    fn our_own_symbols_are_found() {
+        let exe = std::env::current_exe().unwrap();
+        let symbols = Symbols::read(Path::new("/"), &exe, None);
+        assert_eq!(symbols.describe(0x1000), None, "there is no program");
+        let loader = symbols.kernel.as_ref().expect("the test's own file has symbols");
+        assert!(loader.find_symbol(0).is_none());
+        assert!(Symbols::read(Path::new("/"), Path::new("/nonexistent"), None).describe(KERNEL_START).is_none());
+    }
+}

@@ -1,0 +1,50 @@
+//! `./x debug` as a test, where there is a gdb.
+
+use super::host::tail;
+use super::report::Report;
+use crate::cargo::Workspace;
+use crate::debug::find_debugger;
+use crate::run::DEFAULT_PROGRAM;
+use crate::session::{self, End, Errors, Patience};
+use anyhow::{Context, Result};
+use std::process::Command;
+use std::time::Duration;
+
+const NAME: &str = "debug::gdb stops in kernel and program, with their symbols";
+
+/// Has gdb stop at the entry of the kernel and of a program.
+pub fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
+    if !report.wants(NAME) {
+        return Ok(());
+    }
+    if find_debugger().is_err() {
+        report.skipped(NAME, "there is no gdb that knows MIPS (`./x debug` installs one on Debian)");
+        return Ok(());
+    }
+    report.progress(NAME);
+    // Building the tests has put another file in the place of the one that runs.
+    let ourselves = std::env::args_os().next().context("cannot tell our own program")?;
+    let mut command = Command::new(workspace.root.join(ourselves));
+    command.current_dir(&workspace.root).args(["debug", DEFAULT_PROGRAM, "--", "-nx", "-batch"]);
+    for gdb in ["hbreak main", "hbreak exos_program", "continue", "continue"] {
+        command.args(["-ex", gdb]);
+    }
+    workspace.show(&command);
+    let patience = Patience { first_output: None, end: Some(Duration::from_secs(60)) };
+    let mut output = Vec::new();
+    let command = session::without_input(command);
+    let end = session::run(command, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))?;
+    let output = String::from_utf8_lossy(&output);
+    let stops = ["aegis/src/main.rs", "exos_program ()"];
+    let missing = stops.iter().find(|stop| !output.contains(**stop));
+    report.result(
+        NAME,
+        match (end, missing) {
+            (End::Interrupted, _) => return Ok(()),
+            (End::Exited(0), None) => Ok(()),
+            (_, Some(stop)) => Err(format!("gdb did not show `{stop}` ({end:?})\n{}", tail(&output))),
+            _ => Err(format!("{end:?}\n{}", tail(&output))),
+        },
+    );
+    Ok(())
+}

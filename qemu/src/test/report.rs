@@ -1,0 +1,124 @@
+//! The lines that `./x test` shows, and the sum at their end.
+
+use std::io::{IsTerminal, Write};
+
+/// Takes results and shows them as they come.
+pub struct Report {
+    filter: String,
+    passed: usize,
+    failed: Vec<String>,
+    terminal: bool,
+}
+
+impl Report {
+    /// For tests whose name contains `filter`.
+    pub fn new(filter: String) -> Report {
+        Report { filter, passed: 0, failed: Vec::new(), terminal: std::io::stdout().is_terminal() }
+    }
+
+    /// What a test's name must contain.
+    pub fn filter(&self) -> &str {
+        &self.filter
+    }
+
+    /// The user wants to know of this test.
+    pub fn wants(&self, name: &str) -> bool {
+        name.contains(&self.filter)
+    }
+
+    /// A test of the group `group`, which is not known by name yet, may be wanted.
+    pub fn may_want(&self, group: &str) -> bool {
+        match self.filter.split_once("::") {
+            Some((start, _)) => group.ends_with(start) || group.contains(&self.filter),
+            None => true,
+        }
+    }
+
+    /// Shows on a terminal what is going on.
+    pub fn progress(&self, what: &str) {
+        if self.terminal {
+            let done = self.total();
+            print!("\r\x1b[K[{done} done, {} failed] {what} ...", self.failed.len());
+            let _ = std::io::stdout().flush();
+        }
+    }
+
+    /// Takes the progress away.
+    pub fn clear(&self) {
+        if self.terminal {
+            print!("\r\x1b[K");
+        }
+    }
+
+    /// Notes how a test ended, if it is wanted.
+    pub fn result(&mut self, name: &str, result: Result<(), String>) {
+        if !self.wants(name) {
+            return;
+        }
+        match result {
+            Ok(()) => {
+                self.passed += 1;
+                self.line(&format!("ok    {name}"));
+            }
+            Err(why) => self.always_failed(name, &why),
+        }
+    }
+
+    /// Notes a failure that concerns everyone.
+    pub fn always_failed(&mut self, name: &str, why: &str) {
+        let why = why.trim_end().replace('\n', "\n      ");
+        self.line(&format!("FAIL  {name}: {why}"));
+        self.failed.push(name.to_owned());
+    }
+
+    /// Says that a wanted test is left out.
+    pub fn skipped(&self, name: &str, why: &str) {
+        if self.wants(name) {
+            self.line(&format!("skip  {name}: {why}"));
+        }
+    }
+
+    /// Tests that have been run.
+    pub fn total(&self) -> usize {
+        self.passed + self.failed.len()
+    }
+
+    /// Shows the sum; true if nothing failed.
+    pub fn finish(&self) -> bool {
+        self.clear();
+        if !self.failed.is_empty() {
+            println!("\nfailed:");
+            self.failed.iter().for_each(|name| println!("  {name}"));
+        }
+        println!("{} passed, {} failed", self.passed, self.failed.len());
+        self.failed.is_empty()
+    }
+
+    fn line(&self, line: &str) {
+        self.clear();
+        println!("{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_filtered_and_summed() {
+        let mut report = Report::new("tlb::".to_owned());
+        report.result("stlb::a", Ok(()));
+        report.result("stlb::b", Err("broken".to_owned()));
+        report.result("kernel::a", Err("not wanted".to_owned()));
+        assert_eq!((report.passed, report.failed.len(), report.total()), (1, 1, 2));
+        assert!(!report.finish());
+    }
+
+    #[test]
+    fn a_group_is_run_if_a_test_in_it_may_be_wanted() {
+        let may_want = |filter: &str, group| Report::new(filter.to_owned()).may_want(group);
+        assert!(may_want("", "basic") && may_want("overflow", "basic"));
+        assert!(may_want("sic::overflow", "basic") && may_want("basic::", "basic"));
+        assert!(!may_want("stlb::overflow", "basic") && !may_want("basic2::x", "basic"));
+    }
+}

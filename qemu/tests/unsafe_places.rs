@@ -1,0 +1,94 @@
+//! `unsafe` stands only where the design puts it.
+
+use aegis_host::cargo::Workspace;
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// Where all of it may stand: files, and directories with all that is in them.
+const ALLOWED: [&str; 5] = ["stlb/src/table.rs", "aegis/machine", "exos/src/rt", "exos/checks/src/raw", "qemu/plugin"];
+/// Where attributes such as `#[unsafe(no_mangle)]` may stand besides.
+const ATTRIBUTES: [&str; 2] = ["aegis/src/main.rs", "exos/src/program.rs"];
+
+/// Every `unsafe` in a source: its line, and whether it is part of an attribute.
+fn find_unsafe(source: &str) -> Vec<(usize, bool)> {
+    let tokens = TokenStream::from_str(source).expect("Rust source");
+    let mut found = Vec::new();
+    walk(tokens, false, &mut found);
+    found
+}
+
+fn walk(tokens: TokenStream, in_attribute: bool, found: &mut Vec<(usize, bool)>) {
+    let mut after_hash = false;
+    for token in tokens {
+        match token {
+            TokenTree::Ident(word) if is_unsafe(&word) => found.push((word.span().start().line, in_attribute)),
+            TokenTree::Group(group) => {
+                let attribute = after_hash && group.delimiter() == Delimiter::Bracket;
+                walk(group.stream(), in_attribute || attribute, found);
+                after_hash = false;
+            }
+            // `#[..]` and `#![..]`
+            TokenTree::Punct(mark) => after_hash = mark.as_char() == '#' || (after_hash && mark.as_char() == '!'),
+            _ => after_hash = false,
+        }
+    }
+}
+
+fn is_unsafe(word: &Ident) -> bool {
+    word == "unsafe"
+}
+
+/// All Rust sources below a directory, but for what cargo has built and what is hidden.
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let (path, name) = (entry.path(), entry.file_name());
+        let skipped = name == "target" || name.to_string_lossy().starts_with('.');
+        if entry.file_type().unwrap().is_dir() && !skipped {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn unsafe_stands_only_where_it_may() {
+    let root = Workspace::find(false).unwrap().root;
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut elsewhere = Vec::new();
+    let mut within = 0;
+    for path in &files {
+        let file = path.strip_prefix(&root).unwrap();
+        let listed = |places: &[&str]| places.iter().any(|place| file.starts_with(place));
+        for (line, in_attribute) in find_unsafe(&std::fs::read_to_string(path).unwrap()) {
+            if listed(&ALLOWED) || (in_attribute && listed(&ATTRIBUTES)) {
+                within += 1;
+            } else {
+                elsewhere.push(format!("{}:{line}", file.display()));
+            }
+        }
+    }
+    assert!(within > 0, "the plugin cannot do without, so the search does not work");
+    assert!(elsewhere.is_empty(), "`unsafe` where it may not stand:\n{}", elsewhere.join("\n"));
+}
+
+#[test]
+fn unsafe_is_found_in_code_and_nowhere_else() {
+    let found = find_unsafe(
+        r##"
+        // unsafe in a comment
+        /* unsafe { } */ /// unsafe in a doc comment
+        #[unsafe(no_mangle)]
+        #![allow(unsafe_op_in_unsafe_fn)]
+        const A: &str = "unsafe { }"; const B: &str = r#" unsafe "#;
+        fn unsafer() { let unsafe_not = 'u'; }
+        macro_rules! m { () => { unsafe { f() } } }
+        unsafe impl Sync for X {}
+        #[cfg(test)] fn f() { unsafe { g() } }
+        "##,
+    );
+    assert_eq!(found, [(4, true), (8, false), (9, false), (10, false)]);
+}
