@@ -28,7 +28,8 @@ impl Mapping {
 ///
 /// The first environment's stands in the section `.aegis.env` of its ELF file. There, the frame numbers in save areas and
 /// guaranteed mappings count the pages of the program's image from 0, in order of address; the kernel adds the number of
-/// the first frame, since it loads the image into consecutive frames.
+/// the first frame, since it loads the image into consecutive frames. (So a save area cannot stand at the very start of the
+/// image: its address would be 0, which says that there is none.)
 ///
 /// On an exception the kernel stores `a0`, `a1` and `a2` in the first three words of the save area, loads EPC, BadVAddr
 /// and Cause into these registers, and continues at the handler in user mode. `k0` and `k1` are nobody's: any exception

@@ -3,10 +3,12 @@
 //! Source: MIPS32 Architecture for Programmers, volume III (the privileged resource architecture).
 
 mod backtrace;
+mod call;
 mod cp0;
 pub mod dispatch;
 mod enter;
 mod fault;
+mod miss;
 mod operands;
 pub mod tlb;
 mod vectors;

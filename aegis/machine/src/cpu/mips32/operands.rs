@@ -39,32 +39,6 @@ pub(super) const COUNT_OVERFLOW: usize = offset_of!(Info, counters) + offset_of!
 pub(super) const COUNT_UPCALLS: usize = offset_of!(Info, counters) + offset_of!(Counters, upcalls);
 const _: () = assert!(align_of::<InfoPage>() >= size_of::<Info>());
 
-/// The stack frame of a call that is answered in Rust. It starts with what the O32 calling convention wants: room for four
-/// arguments in registers, and the fifth.
-#[repr(C, align(8))]
-pub(super) struct CallFrame {
-    pub arguments: [u32; 4],
-    pub number: u32,
-    pub sp: u32,
-    pub ra: u32,
-    pub epc: u32,
-}
-
-/// The stack frame of a TLB miss that is answered in Rust: the program's caller-saved registers.
-#[repr(C, align(8))]
-pub(super) struct MissFrame {
-    pub arguments: [u32; 4],
-    pub at: u32,
-    pub v: [u32; 2],
-    pub a: [u32; 4],
-    pub t: [u32; 10],
-    pub ra: u32,
-    pub sp: u32,
-    pub hi: u32,
-    pub lo: u32,
-    pub epc: u32,
-}
-
 /// The stack frame of code that does not return.
 #[repr(C, align(8))]
 pub(super) struct LastFrame {

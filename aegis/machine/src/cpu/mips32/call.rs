@@ -1,0 +1,121 @@
+//! System calls, from the general vector on. The null call is answered here, the others in Rust; what is another
+//! system's goes to the program's own handler.
+//!
+//! For the rules of the assembly see [`super::vectors`].
+
+use super::cp0::USER_STATUS;
+use super::dispatch::DISPATCHER;
+use super::operands::*;
+use aegis_abi::calls;
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+// The null call's number is compared with $zero.
+const _: () = assert!(calls::Number::pid as u32 == 0);
+
+/// The stack frame of a call that is answered in Rust. It starts with what the O32 calling convention wants: room for four
+/// arguments in registers, and the fifth.
+#[repr(C, align(8))]
+struct CallFrame {
+    arguments: [u32; 4],
+    number: u32,
+    sp: u32,
+    ra: u32,
+    epc: u32,
+}
+
+global_asm!(
+    ".section .vectors.rest,\"ax\",@progbits",
+    ".set push",
+    ".set mips32r2",
+    ".set noreorder",
+    ".set noat",
+
+    // System calls. Entry: all registers but k0 and k1 are the program's; k1 = save area for `syscall`.
+    ".globl vec_call",
+    "vec_call:",                                // k0 = is it one of Aegis' numbers? (from the delay slot)
+    "beqz  $v0, vec_call_pid",
+    " lui  $k1, %hi({DISPATCHER} + {CURRENT})",
+    "bnez  $k0, vec_call_rust",
+    " lw   $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block
+    // Another system's number: to the program's own handler.
+    "lw    $k0, {USER} + {SYSCALL}($k1)",       // k0 = block.user[syscall]
+    "bgez  $k0, vec_deliver",
+    " lw   $k1, {SAVE} + {SYSCALL}($k1)",       // k1 = save area
+    "jr    $k0",                                // there is none
+    " nop",
+
+    // The null call: the name of the running environment.
+    "vec_call_pid:",
+    "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block
+    "lw    $v0, {PID}($k1)",                    // v0 = block.pid
+    "mfc0  $k0, $14",
+    "addiu $k0, $k0, 4",
+    "mtc0  $k0, $14",                           // EPC = the instruction after syscall
+    "move  $v1, $zero",                         // v1 = no error
+    "ehb",                                      // hazard: EPC before eret
+    "eret",
+
+    // Calls answered in Rust: u64 aegis_call(a0, a1, a2, a3, number), the answer being v0 and v1 as they go back.
+    // Only what a call must preserve and the compiler does not is saved: sp and ra. s0-s7, gp and fp are the callee's to keep.
+    "vec_call_rust:",
+    "lui   $k0, %hi(_stack - {CALL_FRAME})",
+    "sw    $sp, %lo(_stack - {CALL_FRAME} + {CALL_SP})($k0)",
+    "addiu $sp, $k0, %lo(_stack - {CALL_FRAME})", // sp = frame on the kernel's stack, whose top is aligned to a page
+    "sw    $ra, {CALL_RA}($sp)",
+    "sw    $v0, {CALL_NUMBER}($sp)",            // the fifth argument
+    "mfc0  $k1, $14",
+    "addiu $k1, $k1, 4",
+    "sw    $k1, {CALL_EPC}($sp)",               // frame.epc = the instruction after syscall
+    "lui   $k1, %hi({DISPATCHER})",
+    "addiu $k1, $k1, %lo({DISPATCHER})",        // k1 = the kernel's own block
+    "sw    $k1, {CURRENT}($k1)",                // current block = the kernel's: from here on a fault is the kernel's
+    "mtc0  $zero, $12",                         // Status: kernel mode, exception level off
+    "jal   aegis_call",
+    " ehb",                                     // hazard: Status before the callee's first instruction
+    // v0, v1: the answer. All other caller-saved registers may hold something of the kernel's: they are cleared.
+    "li    $k1, {USER_STATUS}",
+    "mtc0  $k1, $12",                           // Status: exception level on
+    "lui   $k1, %hi({DISPATCHER})",
+    "addiu $k1, $k1, %lo({DISPATCHER})",
+    "lw    $k0, {RESUME}($k1)",
+    "sw    $k0, {CURRENT}($k1)",                // current block = the one to resume
+    "lw    $k1, {CALL_EPC}($sp)",
+    "lw    $ra, {CALL_RA}($sp)",
+    "lw    $sp, {CALL_SP}($sp)",
+    "mtc0  $k1, $14",                           // EPC = frame.epc
+    "move  $at, $zero",
+    "move  $a0, $zero",
+    "move  $a1, $zero",
+    "move  $a2, $zero",
+    "move  $a3, $zero",
+    "move  $t0, $zero",
+    "move  $t1, $zero",
+    "move  $t2, $zero",
+    "move  $t3, $zero",
+    "move  $t4, $zero",
+    "move  $t5, $zero",
+    "move  $t6, $zero",
+    "move  $t7, $zero",
+    "move  $t8, $zero",
+    "move  $t9, $zero",
+    "mthi  $zero",
+    "mtlo  $zero",
+    "ehb",                                      // hazard: EPC and Status before eret
+    "eret",
+    ".set pop",
+
+    DISPATCHER = sym DISPATCHER,
+    CURRENT = const CURRENT,
+    RESUME = const RESUME,
+    SAVE = const SAVE,
+    USER = const USER,
+    PID = const PID,
+    SYSCALL = const SYSCALL,
+    USER_STATUS = const USER_STATUS,
+    CALL_FRAME = const size_of::<CallFrame>(),
+    CALL_NUMBER = const offset_of!(CallFrame, number),
+    CALL_SP = const offset_of!(CallFrame, sp),
+    CALL_RA = const offset_of!(CallFrame, ra),
+    CALL_EPC = const offset_of!(CallFrame, epc),
+);
