@@ -5,13 +5,11 @@
 #![no_std]
 #![no_main]
 
+use aegis_abi::status;
 use aegis_kernel::{Kernel, Miss};
 use aegis_machine::{Hardware, Owned};
 use core::panic::PanicInfo;
 use log::LevelFilter;
-
-/// Exit status when no first environment could be started.
-const STATUS_NO_PROGRAM: u8 = 120;
 
 /// Words of the command line that begin so are for the kernel.
 const LOG_OPTION: &str = "aegis.log=";
@@ -40,7 +38,7 @@ fn main() -> ! {
             "{} has no MIPS16e: there QEMU aborts when a program jumps to an odd address",
             aegis_machine::cpu::name()
         );
-        aegis_machine::board::power_off(STATUS_NO_PROGRAM);
+        aegis_machine::board::power_off(status::NO_PROGRAM);
     }
     aegis_machine::publish_info(&ARCHIVE.0, command_line);
 
@@ -52,7 +50,7 @@ fn main() -> ! {
         Ok(start) => aegis_machine::cpu::enter(start.pc, start.first_frame, aegis_machine::info_frame()),
         Err(error) => {
             log::error!("cannot start '{}': {error}", command_line.split_whitespace().next().unwrap_or_default());
-            aegis_machine::board::power_off(STATUS_NO_PROGRAM)
+            aegis_machine::board::power_off(status::NO_PROGRAM)
         }
     }
 }

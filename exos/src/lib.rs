@@ -37,6 +37,7 @@ pub mod branch;
 pub mod exceptions;
 pub mod layout;
 pub mod page_table;
+pub mod status;
 
 #[cfg(target_os = "none")]
 pub mod backtrace;

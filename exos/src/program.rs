@@ -27,7 +27,7 @@ impl<T: Termination, E: Display> Termination for Result<T, E> {
             Ok(value) => value.status(),
             Err(error) => {
                 println!("error: {error}");
-                1
+                crate::status::ERROR
             }
         }
     }

@@ -1,20 +1,12 @@
 //! The end of a program: exit, panic, and exceptions that nobody handles.
 //!
-//! Exit statuses: what `main` returned; 101 after a panic; [`STATUS_EXCEPTION`] and the exception's code when none of the
-//! program's handlers was for it; [`STATUS_STACK_OVERFLOW`] when the exception stack was full.
+//! The exit status is what `main` returned, or one of [`crate::status`].
 
 use crate::backtrace;
 use crate::exceptions::{Cause, Context, REGISTER_NAMES, Register};
 use crate::rt::state::STATE;
 use crate::rt::{call, console, dispatch};
-use crate::{layout, println};
-
-/// Exit status after a panic.
-pub const STATUS_PANIC: i32 = 101;
-/// Exit status after an unhandled exception: this and its code.
-pub const STATUS_EXCEPTION: i32 = 128;
-/// Exit status when handlers of exceptions were nested too deeply.
-pub const STATUS_STACK_OVERFLOW: i32 = 160;
+use crate::{layout, println, status};
 
 /// The program is not ending.
 pub const DYING_NOT: u32 = 0;
@@ -54,7 +46,7 @@ pub fn exception(context: &Context) -> ! {
     registers(context);
     println!("backtrace:");
     backtrace::print(at, context[Register::Sp], context[Register::Ra]);
-    exit(STATUS_EXCEPTION + code as i32)
+    exit(status::EXCEPTION + code as i32)
 }
 
 /// An exception while the program is ending, or because the exception stack was full.
@@ -66,15 +58,15 @@ pub fn again(context: &Context) -> ! {
             println!();
             println!("exos: exception stack overflow: handlers raised exceptions of their own, too deep to go on");
             last_words(context);
-            exit(STATUS_STACK_OVERFLOW)
+            exit(status::STACK_OVERFLOW)
         }
         DYING_REPORTING => {
             println!();
             println!("exos: another exception while reporting the first; giving up");
             last_words(context);
-            exit(STATUS_EXCEPTION + code as i32)
+            exit(status::EXCEPTION + code as i32)
         }
-        _ => exit(STATUS_EXCEPTION + code as i32),
+        _ => exit(status::EXCEPTION + code as i32),
     }
 }
 
@@ -129,5 +121,5 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
         println!("backtrace:");
         backtrace::print_here();
     }
-    exit(STATUS_PANIC)
+    exit(status::PANIC)
 }

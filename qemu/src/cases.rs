@@ -4,19 +4,10 @@
 
 use crate::case::Case;
 use crate::counts::{Counts, GENERAL, REFILL, Tally};
+use aegis_abi::status as kernel;
 use anyhow::{Context, Result, ensure};
+use exos::status as program;
 use exos_checks::markers::{STLB_HIT_PAGES, Span};
-
-/// Exit status of a kernel that cannot start a program.
-const NO_PROGRAM: i32 = 120;
-/// Exit status of a panic of the kernel's.
-const KERNEL_PANIC: i32 = 121;
-/// Exit status of a kernel that has lost its last environment.
-const NO_ENVIRONMENT: i32 = 122;
-/// Exit status of a program's panic.
-const PANIC: i32 = 101;
-/// Exit status after an exception that nobody handles, less the exception's code.
-const EXCEPTION: i32 = 128;
 
 /// All cases, besides the programs that need no entry.
 pub fn cases() -> Vec<Case> {
@@ -54,15 +45,17 @@ pub fn cases() -> Vec<Case> {
             }),
         // How programs end.
         Case::output("endings::status", "endings status").status(7),
-        Case::output("endings::error", "endings error").status(1).shows(&["error: this error is on purpose"]),
-        Case::output("endings::panic", "endings panic").status(PANIC).shows(&[
+        Case::output("endings::error", "endings error")
+            .status(program::ERROR)
+            .shows(&["error: this error is on purpose"]),
+        Case::output("endings::panic", "endings panic").status(program::PANIC).shows(&[
             "panic at exos/checks/src/bin/endings.rs:",
             "this panic is on purpose",
             "backtrace:",
             " at 0x",
             "endings.rs:",
         ]),
-        Case::output("endings::null", "endings null").status(EXCEPTION + 2).shows(&[
+        Case::output("endings::null", "endings null").status(program::EXCEPTION + 2).shows(&[
             "segmentation fault on load",
             "address         0x00000008: null pointer",
             "registers:",
@@ -70,14 +63,18 @@ pub fn cases() -> Vec<Case> {
             " at 0x",
         ]),
         Case::output("endings::overflow", "endings overflow")
-            .status(EXCEPTION + 12)
+            .status(program::EXCEPTION + 12)
             .shows(&["integer overflow", "backtrace:"]),
         Case::output("endings::stack", "endings stack")
-            .status(EXCEPTION + 3)
+            .status(program::EXCEPTION + 3)
             .shows(&["stack overflow", "endings::recurse"]),
-        Case::output("endings::handlers", "endings handlers").status(160).shows(&["exception stack overflow"]),
-        Case::output("endings::memory", "endings memory").status(PANIC).shows(&["memory allocation of", "failed"]),
-        Case::output("endings::lost", "endings lost").status(NO_ENVIRONMENT).shows(&[
+        Case::output("endings::handlers", "endings handlers")
+            .status(program::STACK_OVERFLOW)
+            .shows(&["exception stack overflow"]),
+        Case::output("endings::memory", "endings memory")
+            .status(program::PANIC)
+            .shows(&["memory allocation of", "failed"]),
+        Case::output("endings::lost", "endings lost").status(kernel::NO_ENVIRONMENT.into()).shows(&[
             "environment 0 destroyed",
             "exception 9",
             "no environment is left",
@@ -96,12 +93,12 @@ pub fn cases() -> Vec<Case> {
         kernel_fault("user", &["exception 2 in the kernel", "badvaddr 50000000"]),
         // What cannot be started.
         Case::output("boot::a missing program", "nosuch")
-            .status(NO_PROGRAM)
+            .status(kernel::NO_PROGRAM.into())
             .shows(&["cannot start 'nosuch'"])
             .never(&["panic"]),
         Case::output("boot::a file that is no program", "garbage")
             .file("garbage", b"#!/bin/sh\n")
-            .status(NO_PROGRAM)
+            .status(kernel::NO_PROGRAM.into())
             .shows(&["cannot start 'garbage': not an executable", "ELF"])
             .never(&["panic"]),
     ]
@@ -111,7 +108,7 @@ pub fn cases() -> Vec<Case> {
 fn kernel_fault(kind: &str, shows: &'static [&'static str]) -> Case {
     Case::output(&format!("kernel fault::{kind}"), &format!("endings kernel-{kind}"))
         .features(&["planted-fault"])
-        .status(KERNEL_PANIC)
+        .status(kernel::PANIC.into())
         .shows(&["panic: "])
         .shows(shows)
         .shows(&["sp 8", "backtrace:", " at 0x8", "planted_fault", " at 0x8", "aegis_call"])

@@ -14,6 +14,7 @@ pub mod env;
 pub mod error;
 pub mod info;
 pub mod limits;
+pub mod status;
 pub mod words;
 
 pub use env::{Env, Handler, Mapping};

@@ -6,14 +6,12 @@ use crate::frame::Frames;
 use crate::machine::{Machine, Refill};
 use crate::name::asid;
 use aegis_abi::limits::{ENVS, GUARANTEED_MAPPINGS, PAGE_SHIFT};
-use aegis_abi::{Env, Error, Lo, Pid, UserPtr, UserVa, calls};
+use aegis_abi::{Env, Error, Lo, Pid, UserPtr, UserVa, calls, status};
 use stlb::Geometry;
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Number of the first environment: it alone may power the machine off.
 pub const FIRST: usize = 0;
-/// Exit status when the last environment was destroyed.
-pub const STATUS_NO_ENVIRONMENT: u8 = 122;
 
 /// All that the kernel knows. The small fields come first, where an instruction's offset reaches them.
 #[repr(C)]
@@ -95,7 +93,7 @@ impl<M: Machine> Kernel<M> {
         self.destroy(number);
         // With slices and more environments, another one would run now.
         log::error!("no environment is left");
-        self.machine.power_off(STATUS_NO_ENVIRONMENT);
+        self.machine.power_off(status::NO_ENVIRONMENT);
     }
 
     /// The environment that runs.

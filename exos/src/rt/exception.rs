@@ -176,7 +176,7 @@ global_asm!(
     c_cause = const offset_of!(Context, cause),
     dispatch = sym super::dispatch::dispatch,
     overflow = const crate::report::DYING_STACK_OVERFLOW,
-    overflow_status = const crate::report::STATUS_STACK_OVERFLOW,
+    overflow_status = const crate::status::STACK_OVERFLOW,
     power_off = const aegis_abi::calls::Number::power_off as u32,
 );
 

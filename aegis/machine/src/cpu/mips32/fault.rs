@@ -2,13 +2,11 @@
 
 use super::backtrace;
 use crate::board::{self, Console};
+use aegis_abi::status;
 use core::cell::Cell;
 use core::fmt::Write;
 use core::panic::PanicInfo;
 use stlb::Word;
-
-/// Exit status after a panic.
-const STATUS_PANIC: u8 = 121;
 
 /// The registers at a fault.
 #[repr(C)]
@@ -67,7 +65,7 @@ extern "C" fn aegis_kernel_fault() -> ! {
     }
     let _ = writeln!(Console, "    hi {hi:08x}   lo {lo:08x}");
     backtrace::print(epc, r[SP].get(), r[RA].get());
-    board::power_off(STATUS_PANIC)
+    board::power_off(status::PANIC)
 }
 
 /// Reports a panic of the kernel's and stops the machine.
@@ -75,13 +73,13 @@ pub fn panic(info: &PanicInfo<'_>) -> ! {
     begin_report();
     let _ = writeln!(Console, "\naegis: {info}");
     backtrace::print_from_here();
-    board::power_off(STATUS_PANIC)
+    board::power_off(status::PANIC)
 }
 
 fn begin_report() {
     if REPORTING.0.replace(true) {
         // Console or stack may be the trouble: say nothing more.
-        board::power_off(STATUS_PANIC);
+        board::power_off(status::PANIC);
     }
 }
 
