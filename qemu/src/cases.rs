@@ -42,6 +42,9 @@ pub fn cases() -> Vec<Case> {
             })
             .check("a small call takes at most 100 instructions", |counts| {
                 at_most(100, one_stay(counts, Span::SmallCall)?)
+            })
+            .check("a miss handled by the library takes at most 450 instructions", |counts| {
+                at_most(450, counts.shortest(Span::Miss.id())?.all())
             }),
         // How programs end.
         Case::output("endings::status", "endings status").status(7),

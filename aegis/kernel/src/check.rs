@@ -33,7 +33,7 @@ pub enum Inconsistency {
         /// What there is.
         found: u16,
     },
-    /// A frame's owner has no right to it, or a free frame has a holder or a binding.
+    /// A frame's owner has no right to it, a writer may not read it, or a free frame has a holder or a binding.
     Holders {
         /// The frame.
         frame: u32,
@@ -87,7 +87,8 @@ impl<M: Machine> Kernel<M> {
 
     fn check_right(&self, environment: usize, lo: Lo) -> Result<(), Inconsistency> {
         let has = |right| self.frames.has(environment, lo.pfn(), right);
-        let allowed = !lo.v() || (has(Right::Read) && (!(lo.w() || lo.d()) || has(Right::Write)) && !lo.g());
+        let needed = if lo.w() || lo.d() { Right::Write } else { Right::Read };
+        let allowed = !lo.v() || (has(needed) && !lo.g());
         if allowed { Ok(()) } else { Err(Inconsistency::NoRight { environment, lo }) }
     }
 
@@ -99,7 +100,7 @@ impl<M: Machine> Kernel<M> {
                 Owner::Kernel => true,
                 Owner::Environment(number) => frames.holds(number, frame),
             };
-            if !consistent {
+            if !consistent || frames.writers(frame) & !frames.holders(frame) != 0 {
                 return Err(Inconsistency::Holders { frame });
             }
         }

@@ -104,10 +104,7 @@ pub fn check_lo(frames: &Frames, env: usize, lo: Lo) -> Result<Lo, Error> {
     if !lo.v() || (lo.d() && !lo.w()) {
         return Err(Error::BadMapping);
     }
-    frames.check(env, lo.pfn(), Right::Read)?;
-    if lo.w() {
-        frames.check(env, lo.pfn(), Right::Write)?;
-    }
+    frames.check(env, lo.pfn(), if lo.w() { Right::Write } else { Right::Read })?;
     Ok(lo.kept())
 }
 

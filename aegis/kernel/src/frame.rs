@@ -22,7 +22,7 @@ pub enum Owner {
 struct Frame {
     /// The environments that may read it, a bit each.
     readers: u64,
-    /// The environments that may write it.
+    /// The environments that may write it, all of them readers.
     writers: u64,
     /// STLB halves, guaranteed mappings and save areas that name it.
     bindings: u16,
@@ -60,7 +60,7 @@ impl Frame {
 pub enum Right {
     /// To read and execute it.
     Read,
-    /// To write it.
+    /// To write it, which includes reading it: no page can be mapped for writing alone.
     Write,
 }
 
@@ -158,8 +158,12 @@ impl Frames {
 
     /// The environments that have any right to frame `n`, which exists, a bit each.
     pub fn holders(&self, n: u32) -> u64 {
-        let frame = &self.table[n as usize];
-        frame.readers | frame.writers
+        self.table[n as usize].readers
+    }
+
+    /// The environments that may write frame `n`, which exists, a bit each.
+    pub fn writers(&self, n: u32) -> u64 {
+        self.table[n as usize].writers
     }
 
     /// A free frame: `wanted`, or the first on the list.
@@ -205,9 +209,8 @@ impl Frames {
         if frame.owner() != Owner::Environment(env) {
             return false;
         }
-        let holders = frame.readers | frame.writers;
-        if holders != 0 {
-            frame.set_owner(Owner::Environment(holders.trailing_zeros() as usize));
+        if frame.readers != 0 {
+            frame.set_owner(Owner::Environment(frame.readers.trailing_zeros() as usize));
             return false;
         }
         debug_assert!(frame.bindings == 0);
