@@ -5,8 +5,8 @@ use crate::run::LOG_OPTION;
 use anyhow::Result;
 use std::time::Duration;
 
-/// A look at the counts of a run; the error says what is wrong with them.
-pub type Check = Box<dyn Fn(&Counts) -> Result<()>>;
+/// A look at the counts of a run. Says what was found, as far as that is worth a word; the error says what is wrong.
+pub type Check = Box<dyn Fn(&Counts) -> Result<Option<String>>>;
 
 /// What a run must show.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ impl Case {
     }
 
     /// Counts instructions and has a look at the counts, which is a test `CASE::name`.
-    pub fn check(mut self, name: &'static str, check: impl Fn(&Counts) -> Result<()> + 'static) -> Case {
+    pub fn check(mut self, name: &'static str, check: impl Fn(&Counts) -> Result<Option<String>> + 'static) -> Case {
         self.checks.push((name, Box::new(check)));
         self
     }

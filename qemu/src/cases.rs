@@ -14,21 +14,21 @@ pub fn cases() -> Vec<Case> {
     vec![
         // What the paths cost, in instructions executed from the vector to the destination.
         Case::tap("budgets")
-            .check("every marker has its partner", Counts::check_markers)
+            .check("every marker has its partner", |counts| counts.check_markers().map(|()| None))
             .check("the kernel itself takes no exception", |counts| {
                 ensure!(
                     counts.total.nested.is_empty(),
                     "entries at a vector from the kernel: {:?}",
                     counts.total.nested
                 );
-                Ok(())
+                Ok(None)
             })
             .check("a hit in the software TLB takes 16 instructions and loads two pages", |counts| {
                 let span = counts.span(Span::StlbHits.id())?;
                 let hits = span.stays_of(REFILL, 16);
                 ensure!(hits == u64::from(STLB_HIT_PAGES) / 2, "{hits} hits of 16 instructions: {span:?}");
                 ensure!(span.kernel == 16 * hits, "the kernel did something else too: {span:?}");
-                Ok(())
+                Ok(Some(format!("{hits} hits")))
             })
             .check("an exception reaches its handler within 16 instructions", |counts| {
                 at_most(16, one_stay(counts, Span::ExceptionRoundTrip)?)
@@ -46,6 +46,8 @@ pub fn cases() -> Vec<Case> {
             .check("a miss handled by the library takes at most 450 instructions", |counts| {
                 at_most(450, counts.shortest(Span::Miss.id())?.all())
             }),
+        // What a newcomer sees first.
+        Case::output("tour", "tour").shows(&["A tour of Aegis", "Everything held."]),
         // How programs end.
         Case::output("endings::status", "endings status").status(7),
         Case::output("endings::error", "endings error")
@@ -127,7 +129,7 @@ fn one_stay(counts: &Counts, span: Span) -> Result<u64> {
     Ok(length)
 }
 
-fn at_most(budget: u64, length: u64) -> Result<()> {
+fn at_most(budget: u64, length: u64) -> Result<Option<String>> {
     ensure!(length <= budget, "{length} instructions instead of at most {budget}");
-    Ok(())
+    Ok(Some(length.to_string()))
 }

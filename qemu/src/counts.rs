@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Deserializer, de::Error};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 /// Vector of a TLB refill.
@@ -119,6 +120,34 @@ impl Counts {
         Ok(())
     }
 }
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>24} {:>12} {:>12} {:>12}", "instructions executed", "times", "user", "kernel")?;
+        writeln!(f, "{:>24} {:>12} {:>12} {:>12}", "whole run", 1, self.total.user, self.total.kernel)?;
+        for (id, spans) in &self.spans {
+            // The same spans together, whenever they came.
+            let mut kinds = BTreeMap::<(u64, u64), u64>::new();
+            spans.iter().for_each(|span| *kinds.entry((span.tally.user, span.tally.kernel)).or_default() += span.times);
+            for ((user, kernel), times) in kinds {
+                writeln!(f, "{:>24} {times:>12} {user:>12} {kernel:>12}", format!("marker {id}"))?;
+            }
+        }
+        writeln!(f, "stays in the kernel, by vector: length x times")?;
+        for (vector, lengths) in &self.total.stays {
+            let mut usual: Vec<(u64, u64)> = lengths.iter().map(|(&length, &times)| (length, times)).collect();
+            usual.sort_by_key(|&(length, times)| (std::cmp::Reverse(times), length));
+            let words: Vec<String> =
+                usual.iter().take(SHOWN).map(|(length, times)| format!("{length} x {times}")).collect();
+            let more = if usual.len() > SHOWN { ", ..." } else { "" };
+            writeln!(f, "{vector:>#24x} {}{more}", words.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Lengths of stays that are shown for a vector, the most frequent first.
+const SHOWN: usize = 8;
 
 fn parse_vector<E: Error>(text: &str) -> Result<u32, E> {
     let digits = text.strip_prefix("0x").ok_or_else(|| E::custom(format!("{text} is no address")))?;

@@ -54,6 +54,10 @@ impl Kernel<'_> {
     pub fn build(&self, workspace: &Workspace, entries: &[Entry]) -> Result<PathBuf> {
         let directory = workspace.target.join("images");
         std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        // The archive must stay ours until the image that holds it has a name of its own.
+        let lock = directory.join("lock");
+        let lock = std::fs::File::create(&lock).with_context(|| format!("cannot create {}", lock.display()))?;
+        lock.lock().context("cannot lock the directory of images")?;
         let archive =
             directory.join(self.archive.map_or("programs.tar".to_owned(), |name| format!("programs-{name}.tar")));
         write_if_changed(&archive, &archive::pack(entries)?)?;
@@ -91,5 +95,8 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
     if std::fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
-    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    // Whoever has the old file open, or mapped, keeps it whole: the new one takes its name, not its place.
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    std::fs::write(&new, bytes).with_context(|| format!("cannot write {}", new.display()))?;
+    std::fs::rename(&new, path).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,14 +1,19 @@
 //! How QEMU is started as a Malta board.
 
-use anyhow::{Context, Result, ensure};
+use crate::cargo::Workspace;
+use crate::session::{self, End, Errors, Patience};
+use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 /// The emulator.
 pub const EMULATOR: &str = "qemu-system-mipsel";
 /// The oldest version that is known to do.
 const OLDEST: Version = Version(7, 2);
+/// Longest time that it may take to tell its version.
+const ANSWER: Duration = Duration::from_secs(10);
 /// The first version that speaks another plugin interface than our counting plugin.
 const NO_PLUGIN: Version = Version(9, 0);
 /// The board hands over so many bytes of command line, and drops the rest.
@@ -20,12 +25,19 @@ pub struct Version(u32, u32);
 
 /// Asks the emulator for its version, and refuses one that is too old.
 pub fn check_emulator() -> Result<Version> {
-    let output = Command::new(EMULATOR).arg("--version").stdin(Stdio::null()).output();
-    let output =
-        output.with_context(|| format!("cannot start {EMULATOR}; install QEMU for MIPS (./x does on Debian)"))?;
-    let words = String::from_utf8_lossy(&output.stdout);
-    let version =
-        parse_version(&words).with_context(|| format!("cannot tell the version of {EMULATOR} from: {words}"))?;
+    let mut command = Command::new(EMULATOR);
+    command.arg("--version");
+    let patience = Patience { first_output: None, end: Some(ANSWER) };
+    let mut output = Vec::new();
+    let end =
+        session::run(session::without_input(command), Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))
+            .context("install QEMU for MIPS (./x does on Debian)")?;
+    if let End::TooLong(limit) = end {
+        bail!("`{EMULATOR} --version` has not ended in {} s", limit.as_secs());
+    }
+    let words = String::from_utf8_lossy(&output);
+    let version = parse_version(&words)
+        .with_context(|| format!("`{EMULATOR} --version` shows no version: `{}`", words.trim_end()))?;
     let Version(major, minor) = version;
     ensure!(version >= OLDEST, "{EMULATOR} is version {major}.{minor}; Aegis needs {}.{} or newer", OLDEST.0, OLDEST.1);
     Ok(version)
@@ -55,6 +67,19 @@ pub struct Counting {
     pub out: PathBuf,
     /// Further addresses where a stay in the kernel may begin.
     pub vectors: Vec<u32>,
+}
+
+impl Counting {
+    /// Counts with `plugin` into a file called `name`, which does not exist yet: old counts must not pass for new ones.
+    pub fn new(workspace: &Workspace, plugin: &Path, name: &str) -> Result<Counting> {
+        let directory = workspace.target.join("counts");
+        std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        let out = directory.join(format!("{name}.json"));
+        if out.exists() {
+            std::fs::remove_file(&out).with_context(|| format!("cannot remove {}", out.display()))?;
+        }
+        Ok(Counting { plugin: plugin.to_path_buf(), out, vectors: Vec::new() })
+    }
 }
 
 /// What the kernel prints before its exit status when it stops and there is no semihosting to hand it over.

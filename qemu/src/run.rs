@@ -3,8 +3,9 @@
 use crate::annotate::Annotator;
 use crate::archive::Entry;
 use crate::cargo::{Workspace, command_line};
+use crate::counts::Counts;
 use crate::image::{self, Kernel, Program};
-use crate::malta::{self, Malta, StopWatch};
+use crate::malta::{self, Counting, Malta, StopWatch};
 use crate::session::{self, End, Errors, Patience};
 use crate::symbols::Symbols;
 use crate::{cli, terminal};
@@ -47,6 +48,9 @@ pub struct Options {
     /// Run without semihosting: the guest's exit status is then read from its last line
     #[arg(long)]
     no_semihosting: bool,
+    /// Count executed instructions, and show the spans between markers and the stays in the kernel
+    #[arg(long)]
+    count: bool,
     /// Run this ELF file instead of a program of the repository; all words after the options are its arguments
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
@@ -88,7 +92,8 @@ pub fn prepare(workspace: &Workspace, file: Option<&Path>, command: &[String], l
     programs.retain(|program| program.name != name);
     let mut entries = image::entries(&programs)?;
     entries.push(own);
-    let kernel = Kernel { archive: Some("own"), ..Kernel::default() }.build(workspace, &entries)?;
+    let archive = format!("file-{name}");
+    let kernel = Kernel { archive: Some(&archive), ..Kernel::default() }.build(workspace, &entries)?;
     let words: Vec<&str> = std::iter::once(name.as_str()).chain(command.iter().map(String::as_str)).collect();
     Ok(Prepared { kernel, program: path, command_line: option + &words.join(" ") })
 }
@@ -107,16 +112,28 @@ pub fn find<'a>(programs: &'a [Program], name: &str) -> Result<&'a Program> {
 
 /// Runs a program and gives its exit status.
 pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
-    malta::check_emulator()?;
+    let version = malta::check_emulator()?;
+    let counting = if options.count {
+        malta::check_counting(version)?;
+        Some(Counting::new(workspace, &image::build_plugin(workspace)?, "run")?)
+    } else {
+        None
+    };
     let prepared = prepare(workspace, options.file.as_deref(), &options.command, options.log)?;
     let malta = Malta {
         kernel: prepared.kernel.clone(),
         command_line: prepared.command_line,
         semihosting: !options.no_semihosting,
+        counting: counting.clone(),
         ..Malta::default()
     };
     let symbols = Symbols::read(&workspace.root, &prepared.kernel, Some(&prepared.program));
-    boot(workspace, &malta, &symbols)
+    let status = boot(workspace, &malta, &symbols)?;
+    if let Some(Counting { out, .. }) = counting {
+        print!("\n{}", Counts::read(&out)?);
+        println!("all of it: {}", out.display());
+    }
+    Ok(status)
 }
 
 fn boot(workspace: &Workspace, malta: &Malta, symbols: &Symbols) -> Result<u8> {

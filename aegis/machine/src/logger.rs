@@ -19,6 +19,7 @@ impl Log for ConsoleLogger {
             log::Level::Debug => "debug: ",
             log::Level::Trace => "trace: ",
         };
+        board::end_line();
         // The console never fails.
         let _ = writeln!(board::Console, "aegis: {level}{}", record.args());
     }

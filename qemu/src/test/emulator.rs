@@ -15,7 +15,7 @@ use crate::run::BOOT;
 use crate::session::{self, End, Errors, Patience};
 use crate::symbols::Symbols;
 use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Runs all cases: those of the table, and the test programs that it does not name.
@@ -75,7 +75,7 @@ fn run_case(
     plugin: Option<&Path>,
     report: &mut Report,
 ) -> Result<()> {
-    let counting = plugin.map(|plugin| counting(workspace, case, plugin)).transpose()?;
+    let counting = plugin.map(|plugin| Counting::new(workspace, plugin, &case.name)).transpose()?;
     let malta = Malta {
         kernel: kernel.to_path_buf(),
         command_line: case.command_line.clone(),
@@ -115,7 +115,7 @@ fn run_case(
             let result = counts.as_ref().map_err(|error| format!("{error:#}"));
             let result =
                 result.and_then(|counts| check(counts).map_err(|error| format!("{error:#}\n{}", command_line(&shown))));
-            report.result(&format!("{}::{name}", case.name), result);
+            report.result_with_note(&format!("{}::{name}", case.name), result);
         }
     }
     Ok(())
@@ -142,15 +142,4 @@ fn report_verdict(case: &Case, is_tap: bool, verdict: Verdict, details: &str, re
         None if is_tap => {}
         None => report.result(&case.name, Ok(())),
     }
-}
-
-/// A fresh file for the counts of a case.
-fn counting(workspace: &Workspace, case: &Case, plugin: &Path) -> Result<Counting> {
-    let directory = workspace.target.join("counts");
-    std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let out: PathBuf = directory.join(format!("{}.json", case.name));
-    if out.exists() {
-        std::fs::remove_file(&out).with_context(|| format!("cannot remove {}", out.display()))?;
-    }
-    Ok(Counting { plugin: plugin.to_path_buf(), out, vectors: Vec::new() })
 }

@@ -13,7 +13,8 @@ pub struct Report {
 impl Report {
     /// For tests whose name contains `filter`.
     pub fn new(filter: String) -> Report {
-        Report { filter, passed: 0, failed: Vec::new(), terminal: std::io::stdout().is_terminal() }
+        let terminal = std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        Report { filter, passed: 0, failed: Vec::new(), terminal }
     }
 
     /// What a test's name must contain.
@@ -38,27 +39,32 @@ impl Report {
     pub fn progress(&self, what: &str) {
         if self.terminal {
             let done = self.total();
-            print!("\r\x1b[K[{done} done, {} failed] {what} ...", self.failed.len());
-            let _ = std::io::stdout().flush();
+            say(format_args!("\r\x1b[K[{done} done, {} failed] {what} ...", self.failed.len()));
         }
     }
 
     /// Takes the progress away.
     pub fn clear(&self) {
         if self.terminal {
-            print!("\r\x1b[K");
+            say(format_args!("\r\x1b[K"));
         }
     }
 
     /// Notes how a test ended, if it is wanted.
     pub fn result(&mut self, name: &str, result: Result<(), String>) {
+        self.result_with_note(name, result.map(|()| None));
+    }
+
+    /// Notes how a test ended, if it is wanted, and what it found.
+    pub fn result_with_note(&mut self, name: &str, result: Result<Option<String>, String>) {
         if !self.wants(name) {
             return;
         }
         match result {
-            Ok(()) => {
+            Ok(note) => {
                 self.passed += 1;
-                self.line(&format!("ok    {name}"));
+                let note = note.map_or_else(String::new, |note| format!(": {note}"));
+                self.line(&format!("ok    {name}{note}"));
             }
             Err(why) => self.always_failed(name, &why),
         }
@@ -87,17 +93,23 @@ impl Report {
     pub fn finish(&self) -> bool {
         self.clear();
         if !self.failed.is_empty() {
-            println!("\nfailed:");
-            self.failed.iter().for_each(|name| println!("  {name}"));
+            say(format_args!("\nfailed:\n"));
+            self.failed.iter().for_each(|name| say(format_args!("  {name}\n")));
         }
-        println!("{} passed, {} failed", self.passed, self.failed.len());
+        say(format_args!("{} passed, {} failed\n", self.passed, self.failed.len()));
         self.failed.is_empty()
     }
 
     fn line(&self, line: &str) {
         self.clear();
-        println!("{line}");
+        say(format_args!("{line}\n"));
     }
+}
+
+/// Shows text. Where nobody reads any more (`| head`), the tests go on, and the exit status tells of them.
+fn say(text: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_fmt(text).and_then(|()| out.flush());
 }
 
 #[cfg(test)]

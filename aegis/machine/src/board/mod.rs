@@ -2,4 +2,5 @@
 
 mod malta;
 
+pub(crate) use malta::end_line;
 pub use malta::{Console, NAME, command_line, console_write, init, memory_bytes, power_off};

@@ -54,7 +54,7 @@ extern "C" fn aegis_kernel_fault() -> ! {
     begin_report();
     let Registers { r, hi, lo, epc, cause, bad_vaddr, status } = &REGISTERS;
     let [hi, lo, epc, cause, bad_vaddr, status] = [hi, lo, epc, cause, bad_vaddr, status].map(Word::get);
-    let _ = writeln!(Console, "\naegis: panic: exception {} in the kernel", cause >> 2 & 31);
+    let _ = writeln!(Console, "aegis: panic: exception {} in the kernel", cause >> 2 & 31);
     let _ = writeln!(Console, "  epc {epc:08x}  cause {cause:08x}  status {status:08x}  badvaddr {bad_vaddr:08x}");
     for row in 0..8 {
         let _ = Console.write_str(" ");
@@ -71,7 +71,7 @@ extern "C" fn aegis_kernel_fault() -> ! {
 /// Reports a panic of the kernel's and stops the machine.
 pub fn panic(info: &PanicInfo<'_>) -> ! {
     begin_report();
-    let _ = writeln!(Console, "\naegis: {info}");
+    let _ = writeln!(Console, "aegis: {info}");
     backtrace::print_from_here();
     board::power_off(status::PANIC)
 }
@@ -81,6 +81,7 @@ fn begin_report() {
         // Console or stack may be the trouble: say nothing more.
         board::power_off(status::PANIC);
     }
+    board::end_line();
 }
 
 /// Call number that makes the kernel read an unaligned word.

@@ -64,8 +64,8 @@ pub fn show() -> Result<(), Error> {
     println!("  the software TLB (STLB) that the kernel keeps; its overflow buffer; a");
     println!("  guaranteed mapping; or else the program, by an upcall: its handler looks the");
     println!("  page up in its own page table and asks the kernel to bind it. {RIVALS} of the");
-    println!("  pages have to share a slot of the STLB with another, so that the overflow");
-    println!("  buffer is used too.");
+    println!("  pages have to share a slot of the STLB with others, so that the overflow");
+    println!("  buffer is used too; an entry that is put there may hold one page or two.");
     println!();
 
     let row = Region::reserve(PAGES - RIVALS)?;

@@ -20,6 +20,7 @@ pub fn show() {
     println!("  stands; a page gets a frame when it is first touched. Pages marked G are");
     println!("  guaranteed: the kernel keeps their mappings, so that a TLB miss can always be");
     println!("  handled. They hold just what that takes; even the page table is paged.");
+    println!("  `pages` counts what is mapped of the area, not how long the area is.");
     println!();
     println!("  from       to         pages   with frame  rights");
 
