@@ -21,7 +21,7 @@ pub const ANONYMOUS: u32 = 1 << 1;
 /// Entries in a page of the page table.
 pub const TABLE_ENTRIES: u32 = PAGE_BYTES / 4;
 
-/// A directory entry for a page of the page table that the first touch brings about.
+/// A directory entry for a page of the page table that the first touch brings about: for the start code alone.
 pub const DEMAND_TABLE: Lo = Lo(ANONYMOUS | Lo::D | Lo::W);
 
 const _: () = {
@@ -143,6 +143,8 @@ pub trait Backing {
     fn unprotn(&self, pages: Pages) -> Result<(), KernelError>;
     /// The kernel's call `tlbdeleten`.
     fn tlbdeleten(&self, pages: Pages) -> Result<(), KernelError>;
+    /// The kernel's call `p_alloc`, for any frame.
+    fn p_alloc(&self) -> Result<u32, KernelError>;
     /// The kernel's call `p_unref`.
     fn p_unref(&self, frame: u32) -> Result<(), KernelError>;
 }
@@ -160,7 +162,7 @@ impl<B: Backing> PageTable<B> {
     /// Maps consecutive frames from `frame` to `pages`.
     ///
     /// # Errors
-    /// [`Error::Mapped`].
+    /// [`Error::Mapped`], [`Error::Kernel`] where the page table cannot grow.
     pub fn map(&self, pages: Pages, frame: u32, rights: Rights) -> Result<(), Error> {
         self.fill(pages, |i| Lo(Lo::read_only(frame + i).0 | rights.bits()))
     }
@@ -168,7 +170,7 @@ impl<B: Backing> PageTable<B> {
     /// Gives `pages` memory of their own, filled with zeros when they are first touched.
     ///
     /// # Errors
-    /// [`Error::Mapped`].
+    /// [`Error::Mapped`], [`Error::Kernel`] where the page table cannot grow.
     pub fn demand_zero(&self, pages: Pages, rights: Rights) -> Result<(), Error> {
         self.fill(pages, |_| Lo(ANONYMOUS | rights.bits()))
     }
@@ -238,11 +240,15 @@ impl<B: Backing> PageTable<B> {
         if let Some(vpn) = pages.numbers().find(|&vpn| self.get(vpn) != Lo::INVALID) {
             return Err(Error::Mapped(vpn << PAGE_SHIFT));
         }
-        for (i, vpn) in pages.numbers().enumerate() {
-            let table = vpn / TABLE_ENTRIES;
+        // Pages of the page table get their frames here, where a lack of memory can be told: a miss in one of them could not
+        // be served, nor reported in a useful way. One too many, after a failure, maps nothing.
+        let tables = pages.numbers().step_by(TABLE_ENTRIES as usize).chain(pages.numbers().last());
+        for table in tables.map(|vpn| vpn / TABLE_ENTRIES) {
             if self.0.directory(table) == Lo::INVALID {
-                self.0.set_directory(table, DEMAND_TABLE);
+                self.0.set_directory(table, Lo::writable(self.0.p_alloc()?));
             }
+        }
+        for (i, vpn) in pages.numbers().enumerate() {
             self.0.set_entry(vpn, entry(i as u32));
         }
         Ok(())

@@ -126,8 +126,9 @@ impl<M: Machine> Kernel<M> {
         self.flush(number);
         self.replace_context(number, Context::EMPTY);
         for frame in 0..self.frames.total() {
-            if self.frames.holds(number, frame) {
-                self.leave(number, frame);
+            // No binding of its own is left to be broken.
+            if self.frames.holds(number, frame) && self.frames.leave(number, frame) {
+                self.machine.zero(frame);
             }
         }
         self.environments[number].pid = None;
@@ -159,6 +160,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Takes frame `n` from environment `number`, with every binding that rests on it.
+    #[inline(never)]
     fn leave(&mut self, number: usize, n: u32) {
         if self.frames.bindings(n) > 0 {
             self.break_bindings(number, n);

@@ -19,11 +19,13 @@ const fn generation_shift<G: Geometry>() -> u32 {
     if shift < 8 { 8 } else { shift }
 }
 
-/// The name of the `generation`-th environment with this number. Generations wrap around.
+/// The name of the `generation`-th environment with this number, counted from 1. Generations wrap around, but never to 0: no
+/// pid is 0, which stands for none.
 pub fn pid<G: Geometry>(number: usize, generation: u32) -> Pid {
     let number = number as u32;
     let shift = generation_shift::<G>();
-    let generation = generation & ((1 << (TAG_NUMBER_SHIFT - shift)) - 1);
+    let generations = (1 << (TAG_NUMBER_SHIFT - shift)) - 1;
+    let generation = 1 + generation.wrapping_sub(1) % generations;
     Pid(number.reverse_bits() | generation << shift | number << G::ASID_SHIFT)
 }
 

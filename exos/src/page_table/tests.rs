@@ -78,6 +78,10 @@ impl Backing for &Model {
         self.cached.borrow_mut().retain(|vpn, _| !pages.numbers().contains(vpn));
         Ok(())
     }
+    fn p_alloc(&self) -> Result<u32, KernelError> {
+        self.check()?;
+        Ok(self.next_frame.replace(self.next_frame.get() + 1))
+    }
     fn p_unref(&self, frame: u32) -> Result<(), KernelError> {
         assert!(self.cached.borrow().values().all(|lo| lo.pfn() != frame), "frame {frame} is given up while bound");
         if self.frames.borrow_mut().remove(&frame) { Ok(()) } else { Err(KernelError::FrameFree) }

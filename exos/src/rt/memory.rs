@@ -5,6 +5,7 @@ use super::cell::Cell;
 use super::state::DIRECTORY;
 use crate::layout;
 use crate::page_table::{Backing, PageTable, Pages};
+use aegis_abi::calls::ANY_FRAME;
 use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT};
 use aegis_abi::{Error, Lo, UserVa};
 use core::arch::asm;
@@ -49,6 +50,9 @@ impl Backing for Own {
     fn tlbdeleten(&self, pages: Pages) -> Result<(), Error> {
         // SAFETY: as above; what is still mapped comes back by a miss.
         over(pages, |va, count| unsafe { call::tlbdeleten(va, count) })
+    }
+    fn p_alloc(&self) -> Result<u32, Error> {
+        allocate(ANY_FRAME)
     }
     fn p_unref(&self, frame: u32) -> Result<(), Error> {
         // SAFETY: the page table gives back frames of unmapped pages only.

@@ -87,7 +87,26 @@ global_asm!(
     "sw    $t0, \\counter($zero)",
     ".endm",
 
-    // Inserts the page whose entry is at t0 and resumes the program, or goes to its handlers.
+    // Puts everything as the kernel delivered it, but to the other save area, and goes to the general stub.
+    // Entry: v1 = error code of the kernel, or 0; the frame holds all that has to be restored.
+    ".macro MISS_REFUSE frame",
+    "sw    $v1, {miss_error}($zero)",
+    "lw    $t0, \\frame+{a}+0($zero)",
+    "lw    $t1, \\frame+{a}+4($zero)",
+    "lw    $t2, \\frame+{a}+8($zero)",
+    "sw    $t0, {genx}+0($zero)",
+    "sw    $t1, {genx}+4($zero)",
+    "sw    $t2, {genx}+8($zero)",
+    "MISS_RESTORE \\frame",
+    "lw    $a0, \\frame+{epc}($zero)",
+    "lw    $a1, \\frame+{badvaddr}($zero)",
+    "lw    $a2, \\frame+{cause}($zero)",
+    "j     exos_exception",
+    " nop",
+    ".endm",
+
+    // Inserts the page whose entry is at t0 and resumes the program. Where it is not to be mapped, goes on behind with
+    // v1 = error code of the kernel, or 0.
     // Entry: t0 = &entry; the frame holds all that has to be restored.
     ".macro MISS_INSERT frame",
     "lw    $a1, 0($t0)",                    // a1 = entry; in the window, this may be the nested miss
@@ -121,23 +140,9 @@ global_asm!(
     "nop",
     "jr    $k0",
     " nop",
-    // Not to be mapped: put everything as the kernel delivered it, but to the other save area, and go to the general stub.
     "3:",
     "move  $v1, $zero",
     "4:",
-    "sw    $v1, {miss_error}($zero)",
-    "lw    $t0, \\frame+{a}+0($zero)",
-    "lw    $t1, \\frame+{a}+4($zero)",
-    "lw    $t2, \\frame+{a}+8($zero)",
-    "sw    $t0, {genx}+0($zero)",
-    "sw    $t1, {genx}+4($zero)",
-    "sw    $t2, {genx}+8($zero)",
-    "MISS_RESTORE \\frame",
-    "lw    $a0, \\frame+{epc}($zero)",
-    "lw    $a1, \\frame+{badvaddr}($zero)",
-    "lw    $a2, \\frame+{cause}($zero)",
-    "j     exos_exception",
-    " nop",
     ".endm",
 
     // Handler for TLB misses. Entry as at every handler: a0 = EPC, a1 = BadVAddr, a2 = Cause, the program's a0-a2 in the
@@ -161,6 +166,7 @@ global_asm!(
     " lui  $t1, {window_hi}",
     "addu  $t0, $t0, $t1",                  // t0 = &window[BadVAddr >> 12]
     "MISS_INSERT {miss}",
+    "MISS_REFUSE {miss}",
 
     "5:",
     "MISS_SAVE {table_miss}",
@@ -171,6 +177,20 @@ global_asm!(
     "sll   $t0, $t0, 2",
     "addiu $t0, $t0, %lo({directory})",     // t0 = &directory[page of the window]
     "MISS_INSERT {table_miss}",
+    // The page of the page table cannot be had. If it was wanted above, for a miss of the program's, it is that one which
+    // fails: what it has saved must not be left behind, as the next miss would overwrite it.
+    "lw    $t0, {table_miss}+{epc}($zero)",
+    "lui   $t1, %hi(exos_miss)",
+    "addiu $t1, $t1, %lo(exos_miss)",
+    "subu  $t0, $t0, $t1",
+    "sltiu $t0, $t0, exos_miss_end - exos_miss",
+    "beqz  $t0, 6f",
+    " nop",
+    "MISS_REFUSE {miss}",
+    "6:",
+    "MISS_REFUSE {table_miss}",
+    "exos_miss_end:",
+    ".purgem MISS_REFUSE",
     ".purgem MISS_SAVE",
     ".purgem MISS_RESTORE",
     ".purgem MISS_COUNT",

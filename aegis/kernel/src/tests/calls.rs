@@ -4,7 +4,7 @@ use super::model::*;
 use crate::machine::Machine;
 use crate::{Kernel, Miss};
 use aegis_abi::calls::{Number, TABLE};
-use aegis_abi::limits::{GUARANTEED_END, PAGE_SHIFT};
+use aegis_abi::limits::{GUARANTEED_END, PAGE_SHIFT, USER_END};
 use aegis_abi::{Env, Error, Lo, Mapping};
 use stlb::Mips32;
 
@@ -68,6 +68,10 @@ fn text_is_written_across_pages_in_order() {
     kernel.call(CONSOLE, [GUARANTEED_VA, 2, 0, 0]).unwrap();
     kernel.call(CONSOLE, [VA + 0x5000, 0, 0, 0]).unwrap();
     assert_eq!(*kernel.machine.console.borrow(), b"abcdefgde");
+    // The very end of user space.
+    kernel.call(WRITE, [USER_END - 0x1000, Lo::read_only(FRAME).0, 0, 0]).unwrap();
+    kernel.call(CONSOLE, [USER_END - 3, 3, 0, 0]).unwrap();
+    assert_eq!(*kernel.machine.console.borrow(), b"abcdefgdeabc");
 }
 
 #[test]
@@ -83,6 +87,19 @@ fn e_set_replaces_the_context() {
     assert_eq!(reference(&mut kernel, GUARANTEED_VA), None, "the old guarantee is gone, what was cached for it too");
     assert!(reference(&mut kernel, VA - 0x1000).is_some());
     assert!(reference(&mut kernel, VA).is_some(), "other bindings stay");
+}
+
+#[test]
+fn a_new_guarantee_replaces_what_was_cached_before() {
+    let mut kernel = with_page();
+    kernel.call(WRITE, [0x5000, Lo::writable(FRAME).0, 0, 0]).unwrap();
+    assert_eq!(reference(&mut kernel, 0x5000).map(|lo| lo.pfn()), Some(FRAME));
+    let mut env = good_env();
+    env.xl[6] = Mapping { va: 0x5000, lo: Lo::writable(GUARANTEED_FRAME).0 };
+    put(&kernel, FRAME << PAGE_SHIFT, &env);
+    kernel.call(E_SET, [VA, 0, 0, 0]).unwrap();
+    kernel.check().unwrap();
+    assert_eq!(reference(&mut kernel, 0x5000).map(|lo| lo.pfn()), Some(GUARANTEED_FRAME));
 }
 
 #[test]

@@ -43,6 +43,8 @@ instruction! {
     tlbwr: "tlbwr";
     /// `mtc1 $a1, $f0`, of the floating-point unit, which the assembler does not know for a target without one.
     mtc1: ".word 0x44850000";
+    /// `rdhwr $v0, $2`: the cycle counter. (The assembler knows it from MIPS32r2 on.)
+    rdhwr: ".word 0x7c02103b";
     /// Software debug breakpoint.
     sdbbp: "sdbbp 1";
 }

@@ -107,7 +107,8 @@ global_asm!(
     ".section .vectors.rest,\"ax\",@progbits",
     // Reserved instruction. k1 = save area. Under QEMU a program's `sdbbp` ends here too: it enters debug mode, in which
     // user code would run with the kernel's rights, and runs from the debug vector into a word that is no instruction.
-    // `deret` ends debug mode; the program's PC is in DEPC.
+    // `deret` ends debug mode; the program's PC is in DEPC: of a `sdbbp` in a delay slot the branch's, but QEMU leaves
+    // Debug.DBD off, so that Cause.BD cannot be set for the program.
     ".globl vec_reserved",
     "vec_reserved:",
     "mfc0  $k0, $23",                           // k0 = Debug
@@ -120,7 +121,7 @@ global_asm!(
     "ehb",                                      // hazard: DEPC before deret
     "deret",                                    // leave debug mode, to the next instruction
     "1:",
-    "mtc0  $k1, $14",                           // EPC = the sdbbp
+    "mtc0  $k1, $14",                           // EPC = the sdbbp, or the branch before it
     "2:",
     "lui   $k0, %hi({DISPATCHER} + {CURRENT})",
     "lw    $k0, %lo({DISPATCHER} + {CURRENT})($k0)",

@@ -187,6 +187,16 @@ fn not_permitted() -> Outcome {
     place.refused(Number::tlbwr, [va, Lo::read_only(KERNEL_FRAME).0, 0, 0], Error::NotPermitted)?;
     place.refused(Number::tlbwr, [va, Lo::writable(KERNEL_FRAME).0, 0, 0], Error::NotPermitted)?;
     place.refused(Number::p_unref, [KERNEL_FRAME, 0, 0, 0], Error::NotPermitted)?;
+    // The frames around those that all may read, but for others such.
+    let public = [
+        (info_frame, 1),
+        (info.stlb_frame, info.stlb_frames),
+        (info.archive_frame, info.archive_bytes.div_ceil(PAGE_BYTES)),
+    ];
+    let is_public = |frame| public.iter().any(|&(start, frames)| (start..start + frames).contains(&frame));
+    for frame in public.iter().flat_map(|&(start, frames)| [start - 1, start + frames]).filter(|&f| !is_public(f)) {
+        place.refused(Number::tlbwr, [va, Lo::read_only(frame).0, 0, 0], Error::NotPermitted)?;
+    }
     // A page that was bound without `w`.
     let frame = place.frame.get();
     check_eq!(call(Number::tlbwr, [va, Lo::read_only(frame).0, 0, 0]), Ok(0), "binding");

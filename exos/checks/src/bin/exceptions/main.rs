@@ -9,9 +9,9 @@ extern crate alloc;
 use exos::Cell;
 use exos::abi::limits::PAGE_BYTES;
 use exos::exceptions::{CannotSkip, Cause, Context, Register, handle, unhandle};
-use exos::layout;
 use exos::page_table::Rights;
 use exos::region::Region;
+use exos::{layout, machine};
 use exos_checks::raw::calls::{flush, load, store};
 use exos_checks::raw::code::{self, IN_DELAY_SLOT};
 use exos_checks::raw::registers::{Registers, TESTED, across_break, across_load};
@@ -42,6 +42,7 @@ fn main() -> i32 {
         ("a miss in a delay slot", miss_in_delay_slot),
         ("handlers nest", nested),
         ("a handler can map the page and repeat the access", repeat),
+        ("a miss under a guaranteed mapping changes no register", guaranteed_miss_keeps_registers),
         ("a wild stack pointer does not matter", stack_pointers),
         ("10,000 exceptions leave nothing behind", many),
     ])
@@ -89,7 +90,9 @@ fn instructions() -> Outcome {
 fn coprocessors() -> Outcome {
     raises(Cause::Coprocessor, || code::mfc0(0, 0))?;
     raises(Cause::Coprocessor, || code::tlbwr(0, 0))?;
-    raises(Cause::Coprocessor, || code::mtc1(0, 0))
+    raises(Cause::Coprocessor, || code::mtc1(0, 0))?;
+    // Hardware registers are no program's unless the kernel says so.
+    raises(Cause::Reserved, || code::rdhwr(0, 0))
 }
 
 fn sdbbp() -> Outcome {
@@ -327,8 +330,45 @@ fn repeat() -> Outcome {
     Ok(())
 }
 
+fn guaranteed_miss_keeps_registers() -> Outcome {
+    // Pinned pages that nothing else touches now: one alone in its TLB entry, one the other half of a live entry.
+    for address in [layout::EXCEPTION_STACK.start + PAGE_BYTES, layout::CONSOLE.start] {
+        for round in 0..8 {
+            let mut before = pattern(round);
+            before[Register::T9 as usize] = address;
+            let word = load(address);
+            // Once beforehand, so that its code is there.
+            across_load(&before);
+            flush();
+            let guaranteed = machine::counters().guaranteed;
+            let after = across_load(&before);
+            check!(machine::counters().guaranteed > guaranteed, "{address:#x} did not miss");
+            before[Register::T9 as usize] = word;
+            for i in (0..32).filter(|i| TESTED >> i & 1 != 0).chain([32, 33]) {
+                check_eq!(after[i], before[i], "register {i}, {address:#x}, round {round}");
+            }
+        }
+    }
+    Ok(())
+}
+
 fn stack_pointers() -> Outcome {
-    for sp in [0, 1, 3, 0x4000, 0x5000, 0x9000, 0x9001, 0x7ffa_f800, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] {
+    for sp in [
+        0,
+        1,
+        3,
+        0x4000,
+        0x5000,
+        0x8801,
+        0x8802,
+        0x8ffd,
+        0x9000,
+        0x9001,
+        0x7ffa_f800,
+        0x7fff_ffff,
+        0x8000_0000,
+        0xffff_ffff,
+    ] {
         // Within the exception stack's guard page a handler cannot run: that is an overflow, tested by `endings`.
         if layout::EXCEPTION_STACK_GUARD.contains(sp) || sp == layout::EXCEPTION_STACK.start {
             continue;

@@ -13,9 +13,9 @@ use alloc::vec::Vec;
 use exos::Cell;
 use exos::abi::limits::PAGE_BYTES;
 use exos::exceptions::{Cause, Context, handle, unhandle};
-use exos::machine;
 use exos::page_table::{Error, Rights};
 use exos::region::{Frame, Region};
+use exos::{layout, machine};
 use exos_checks::raw::calls::flush;
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
@@ -39,6 +39,7 @@ fn main() -> i32 {
         ("the page table is paged", refills::paged_table),
         ("1,024 pages twice, no upcall in the second pass", refills::twice),
         ("rivals for a slot are refilled from the overflow buffer", refills::overflow_buffer),
+        ("a page table that cannot grow is an error", table_without_memory),
         ("the heap", heap),
         ("the archive holds this program", archive),
     ])
@@ -252,6 +253,37 @@ fn zeroed() -> Outcome {
         check_eq!(region.load(4092), 0, "frame {number}, allocated again");
         get!(region.unmap(0..1));
     }
+    // Every word of one.
+    let frame = get!(Frame::any());
+    let number = frame.get();
+    get!(region.map(0, &frame, Rights::ReadWrite));
+    (0..PAGE_BYTES / 4).for_each(|word| region.store(word * 4, u32::MAX));
+    drop(frame);
+    get!(region.unmap(0..1));
+    let frame = get!(Frame::number(number));
+    get!(region.map(0, &frame, Rights::ReadWrite));
+    for word in 0..PAGE_BYTES / 4 {
+        check_eq!(region.load(word * 4), 0, "word {word} of frame {number}, filled before");
+    }
+    Ok(())
+}
+
+fn table_without_memory() -> Outcome {
+    // Far from all else, so that there is no page of the page table for it yet.
+    let region = get!(Region::reserve_at(layout::REGIONS.start + (1 << 30), 1));
+    // Room for all of them, touched before memory gets scarce.
+    let mut frames: Vec<Option<Frame>> = (0..machine::info().frames).map(|_| None).collect();
+    let mut taken = 0;
+    while let Ok(frame) = Frame::any() {
+        frames[taken] = Some(frame);
+        taken += 1;
+    }
+    let refused = region.demand_zero(0..1, Rights::ReadWrite);
+    drop(frames);
+    check_eq!(refused, Err(Error::Kernel(exos::abi::Error::NoMemory)), "mapping without memory");
+    get!(region.demand_zero(0..1, Rights::ReadWrite));
+    region.store(0, 5);
+    check_eq!(region.load(0), 5, "the word, when there is memory again");
     Ok(())
 }
 
