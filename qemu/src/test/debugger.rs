@@ -12,7 +12,14 @@ use std::time::Duration;
 
 const NAME: &str = "debug::gdb stops in kernel and program, with their symbols";
 
-/// Has gdb stop at the entry of the kernel and of a program.
+/// Registers that are 0 when a program starts.
+const CLEARED: [&str; 31] = [
+    "at", "v0", "v1", "a2", "a3", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "s0", "s1", "s2", "s3", "s4", "s5",
+    "s6", "s7", "t8", "t9", "k0", "k1", "gp", "sp", "s8", "ra", "hi", "lo",
+];
+
+/// Has gdb stop at the entry of the kernel, at a program's first instruction, where nothing of the kernel's may be in the
+/// registers, and at its `main`.
 pub fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
     if !report.wants(NAME) {
         return Ok(());
@@ -26,7 +33,11 @@ pub fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
     let ourselves = std::env::args_os().next().context("cannot tell our own program")?;
     let mut command = Command::new(workspace.root.join(ourselves));
     command.current_dir(&workspace.root).args(["debug", DEFAULT_PROGRAM, "--", "-nx", "-batch"]);
-    for gdb in ["hbreak main", "hbreak exos_program", "continue", "continue"] {
+    let registers = CLEARED.map(|name| format!("${name}")).join(" | ");
+    let print = format!("printf \"registers %#x\\n\", {registers}");
+    for gdb in
+        ["hbreak main", "continue", "hbreak _start", "continue", &print, "delete", "hbreak exos_program", "continue"]
+    {
         command.args(["-ex", gdb]);
     }
     workspace.show(&command);
@@ -35,7 +46,7 @@ pub fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
     let command = session::without_input(command);
     let end = session::run(command, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))?;
     let output = String::from_utf8_lossy(&output);
-    let stops = ["aegis/src/main.rs", "exos_program ()"];
+    let stops = ["aegis/src/main.rs", "_start ()", "registers 0\n", "exos_program ()"];
     let missing = stops.iter().find(|stop| !output.contains(**stop));
     report.result(
         NAME,
