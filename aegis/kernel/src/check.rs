@@ -98,7 +98,7 @@ impl<M: Machine> Kernel<M> {
             let consistent = match frames.owner(frame) {
                 Owner::Nobody => frames.holders(frame) == 0 && frames.bindings(frame) == 0,
                 Owner::Kernel => true,
-                Owner::Environment(number) => frames.holds(number, frame),
+                Owner::Environment(number) => frames.has(number, frame, Right::Read),
             };
             if !consistent || frames.writers(frame) & !frames.holders(frame) != 0 {
                 return Err(Inconsistency::Holders { frame });

@@ -139,21 +139,10 @@ impl Frames {
     }
 
     /// Checks that frame `n` exists and is not the kernel's, and that `env` holds it, with whatever rights.
+    #[inline]
     pub fn check_holder(&self, env: usize, n: u32) -> Result<(), Error> {
-        if n >= self.total {
-            Err(Error::NoSuchFrame)
-        } else if self.owner(n) == Owner::Nobody {
-            Err(Error::FrameFree)
-        } else if self.owner(n) == Owner::Kernel || !self.holds(env, n) {
-            Err(Error::NotPermitted)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Has `env` any right to frame `n`, which exists?
-    pub fn holds(&self, env: usize, n: u32) -> bool {
-        self.holders(n) >> env & 1 != 0
+        self.check(env, n, Right::Read)?;
+        if self.owner(n) == Owner::Kernel { Err(Error::NotPermitted) } else { Ok(()) }
     }
 
     /// The environments that have any right to frame `n`, which exists, a bit each.

@@ -2,7 +2,7 @@
 
 use crate::dispatch::{Calls, dispatch};
 use crate::environment::{Context, Environment};
-use crate::frame::Frames;
+use crate::frame::{Frames, Right};
 use crate::machine::{Machine, Refill};
 use crate::name::asid;
 use aegis_abi::limits::{ENVS, GUARANTEED_MAPPINGS, PAGE_SHIFT};
@@ -127,7 +127,7 @@ impl<M: Machine> Kernel<M> {
         self.replace_context(number, Context::EMPTY);
         for frame in 0..self.frames.total() {
             // No binding of its own is left to be broken.
-            if self.frames.holds(number, frame) && self.frames.leave(number, frame) {
+            if self.frames.has(number, frame, Right::Read) && self.frames.leave(number, frame) {
                 self.machine.zero(frame);
             }
         }
