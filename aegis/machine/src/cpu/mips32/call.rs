@@ -6,6 +6,7 @@
 use super::cp0::USER_STATUS;
 use super::dispatch::DISPATCHER;
 use super::operands::*;
+use super::passage::{enter_rust, leave_rust};
 use aegis_abi::calls;
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -67,19 +68,9 @@ global_asm!(
     "mfc0  $k1, $14",
     "addiu $k1, $k1, 4",
     "sw    $k1, {CALL_EPC}($sp)",               // frame.epc = the instruction after syscall
-    "lui   $k1, %hi({DISPATCHER})",
-    "addiu $k1, $k1, %lo({DISPATCHER})",        // k1 = the kernel's own block
-    "sw    $k1, {CURRENT}($k1)",                // current block = the kernel's: from here on a fault is the kernel's
-    "mtc0  $zero, $12",                         // Status: kernel mode, exception level off
-    "jal   aegis_call",
-    " ehb",                                     // hazard: Status before the callee's first instruction
+    enter_rust!("jal", "aegis_call"),
     // v0, v1: the answer. All other caller-saved registers may hold something of the kernel's: they are cleared.
-    "li    $k1, {USER_STATUS}",
-    "mtc0  $k1, $12",                           // Status: exception level on
-    "lui   $k1, %hi({DISPATCHER})",
-    "addiu $k1, $k1, %lo({DISPATCHER})",
-    "lw    $k0, {RESUME}($k1)",
-    "sw    $k0, {CURRENT}($k1)",                // current block = the one to resume
+    leave_rust!(),
     "lw    $k1, {CALL_EPC}($sp)",
     "lw    $ra, {CALL_RA}($sp)",
     "lw    $sp, {CALL_SP}($sp)",

@@ -6,6 +6,7 @@
 use super::cp0::USER_STATUS;
 use super::dispatch::DISPATCHER;
 use super::operands::*;
+use super::passage::{enter_rust, leave_rust};
 use crate::info::INFO;
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -130,18 +131,8 @@ global_asm!(
     "mfc0  $t0, $14",
     "sw    $t0, {MISS_EPC}($sp)",
     "mfc0  $a0, $8",                            // the argument: BadVAddr
-    "lui   $k1, %hi({DISPATCHER})",
-    "addiu $k1, $k1, %lo({DISPATCHER})",        // k1 = the kernel's own block
-    "sw    $k1, {CURRENT}($k1)",                // current block = the kernel's
-    "mtc0  $zero, $12",                         // Status: kernel mode, exception level off
-    "jal   aegis_miss",
-    " ehb",                                     // hazard: Status before the callee's first instruction
-    "li    $k1, {USER_STATUS}",
-    "mtc0  $k1, $12",                           // Status: exception level on
-    "lui   $k1, %hi({DISPATCHER})",
-    "addiu $k1, $k1, %lo({DISPATCHER})",
-    "lw    $k0, {RESUME}($k1)",
-    "sw    $k0, {CURRENT}($k1)",                // current block = the one to resume
+    enter_rust!("jal", "aegis_miss"),
+    leave_rust!(),
     "lw    $t0, {MISS_EPC}($sp)",
     "mtc0  $t0, $14",                           // EPC = frame.epc
     "move  $k0, $v0",                           // k0 = to the application?

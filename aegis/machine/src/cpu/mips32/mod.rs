@@ -10,6 +10,7 @@ mod enter;
 mod fault;
 mod miss;
 mod operands;
+mod passage;
 pub mod tlb;
 mod vectors;
 

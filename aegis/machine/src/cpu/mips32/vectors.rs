@@ -15,6 +15,7 @@
 use super::dispatch::DISPATCHER;
 use super::fault::{REGISTERS, Registers};
 use super::operands::*;
+use super::passage::enter_rust;
 use aegis_abi::limits::CALLS;
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -138,15 +139,10 @@ global_asm!(
     "vec_unhandled:",
     "lui   $sp, %hi(_stack - {LAST_FRAME})",
     "addiu $sp, $sp, %lo(_stack - {LAST_FRAME})",
-    "lui   $k1, %hi({DISPATCHER})",
-    "addiu $k1, $k1, %lo({DISPATCHER})",        // k1 = the kernel's own block
-    "sw    $k1, {CURRENT}($k1)",                // current block = the kernel's
     "mfc0  $a0, $13",
     "mfc0  $a1, $14",
     "mfc0  $a2, $8",
-    "mtc0  $zero, $12",                         // Status: kernel mode, exception level off
-    "j     aegis_unhandled",
-    " ehb",                                     // hazard: Status before the callee's first instruction
+    enter_rust!("j", "aegis_unhandled"),
 
     // ---------------------------------------------------------------------------------------------------------------
     // A fault of the kernel's own: void aegis_kernel_fault(), with all registers in REGISTERS, on a stack of its own.
@@ -171,12 +167,7 @@ global_asm!(
     "sw    $a0, {STATUS}($k0)",
     "lui   $sp, %hi(__crash_stack - {LAST_FRAME})",
     "addiu $sp, $sp, %lo(__crash_stack - {LAST_FRAME})",
-    "lui   $k1, %hi({DISPATCHER})",
-    "addiu $k1, $k1, %lo({DISPATCHER})",        // k1 = the kernel's own block
-    "sw    $k1, {CURRENT}($k1)",                // current block = the kernel's, if it was not
-    "mtc0  $zero, $12",                         // Status: kernel mode, exception level off
-    "j     aegis_kernel_fault",
-    " ehb",                                     // hazard: Status before the callee's first instruction
+    enter_rust!("j", "aegis_kernel_fault"),
     ".set pop",
     DISPATCHER = sym DISPATCHER,
     CURRENT = const CURRENT,

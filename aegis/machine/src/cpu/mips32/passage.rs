@@ -1,0 +1,36 @@
+//! The passage between assembly and Rust, as pieces of assembly.
+//!
+//! Both need the operands `DISPATCHER` and `CURRENT`; the way back also `RESUME` and `USER_STATUS`.
+
+/// Goes to the Rust function `$function` with `$jump`, `jal` or `j`. From here on a fault is the kernel's own. Changes k1.
+macro_rules! enter_rust {
+    ($jump:literal, $function:literal) => {
+        concat!(
+            "lui   $k1, %hi({DISPATCHER})\n",
+            "addiu $k1, $k1, %lo({DISPATCHER})\n", // k1 = the kernel's own block
+            "sw    $k1, {CURRENT}($k1)\n",         // current block = the kernel's
+            "mtc0  $zero, $12\n",                  // Status: kernel mode, exception level off
+            $jump,
+            " ",
+            $function,
+            "\n",
+            " ehb", // hazard: Status before the callee's first instruction
+        )
+    };
+}
+
+/// Comes back from Rust, towards the environment that is to run: a fault is then its own. Changes k0 and k1.
+macro_rules! leave_rust {
+    () => {
+        concat!(
+            "li    $k1, {USER_STATUS}\n",
+            "mtc0  $k1, $12\n", // Status: exception level on
+            "lui   $k1, %hi({DISPATCHER})\n",
+            "addiu $k1, $k1, %lo({DISPATCHER})\n",
+            "lw    $k0, {RESUME}($k1)\n",
+            "sw    $k0, {CURRENT}($k1)", // current block = the one to resume
+        )
+    };
+}
+
+pub(super) use {enter_rust, leave_rust};
