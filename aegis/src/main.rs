@@ -26,18 +26,15 @@ struct Archive<T: ?Sized>(T);
 static ARCHIVE: Archive<[u8; include_bytes!(env!("AEGIS_ARCHIVE")).len()]> =
     Archive(*include_bytes!(env!("AEGIS_ARCHIVE")));
 
-/// Called by mips-rt's start code.
-#[mips_rt::entry]
-fn main() -> ! {
+/// Called by the machine's start code.
+#[unsafe(no_mangle)]
+extern "C" fn main() -> ! {
     aegis_machine::init();
     let (level, command_line) = kernel_options(aegis_machine::board::command_line());
     aegis_machine::init_log(level);
     log::info!("an exokernel, version {}, on {}", env!("CARGO_PKG_VERSION"), aegis_machine::board::NAME);
-    if !aegis_machine::cpu::has_mips16() {
-        log::error!(
-            "{} has no MIPS16e: there QEMU aborts when a program jumps to an odd address",
-            aegis_machine::cpu::name()
-        );
+    if let Some(why) = aegis_machine::cpu::unfit() {
+        log::error!("{} {why}", aegis_machine::cpu::name());
         aegis_machine::board::power_off(status::NO_PROGRAM);
     }
     aegis_machine::publish_info(&ARCHIVE.0, command_line);

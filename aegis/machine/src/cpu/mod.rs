@@ -6,6 +6,4 @@ mod mips32;
 pub(crate) use mips32::clear_page;
 #[cfg(feature = "planted-fault")]
 pub use mips32::planted_fault;
-pub use mips32::{
-    dispatch, enter, has_mips16, init, name, panic, stlb, stlb_frames, sync_instructions, tlb, tlb_entries,
-};
+pub use mips32::{dispatch, enter, init, name, panic, stlb, stlb_frames, sync_instructions, tlb, tlb_entries, unfit};

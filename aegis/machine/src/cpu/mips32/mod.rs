@@ -22,6 +22,8 @@ pub use fault::planted_fault;
 use crate::memory;
 use aegis_abi::limits::PAGE_BYTES;
 use core::arch::asm;
+// Start code.
+use mips_rt as _;
 use stlb::{Native, Stlb};
 
 /// The software TLB. The refill sequence knows it as `stlb_table`.
@@ -67,12 +69,13 @@ pub fn name() -> &'static str {
     }
 }
 
-/// Can the processor run MIPS16e code?
+/// Why Aegis does not run on this processor; `None` if it does.
 ///
-/// One that cannot must trap a jump to an odd address before it translates it; QEMU translates first, so that such a jump by
-/// a program can abort it. On a processor with MIPS16e the jump is legal.
-pub fn has_mips16() -> bool {
-    cp0::config1().has_mips16()
+/// One that has no MIPS16e must trap a jump to an odd address before it translates it; QEMU translates first, so that such a
+/// jump by a program can abort it. On a processor with MIPS16e the jump is legal.
+pub fn unfit() -> Option<&'static str> {
+    let reason = "has no MIPS16e: there QEMU aborts when a program jumps to an odd address";
+    (!cp0::config1().has_mips16()).then_some(reason)
 }
 
 /// Fills the page at this address of kseg0 with zeros. A frame is cleared whenever it changes hands, so this is unrolled: 40

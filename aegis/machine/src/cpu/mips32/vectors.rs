@@ -53,7 +53,7 @@ pub(super) fn kernel_fault() -> u32 {
     vec_kernel_fault as *const () as u32
 }
 
-stlb::mips32_refill!(".vectors.refill");
+stlb::mips32_refill!(".vectors.000");
 
 global_asm!(
     ".set push",
@@ -63,7 +63,7 @@ global_asm!(
 
     // ---------------------------------------------------------------------------------------------------------------
     // General exceptions, 0x80000180. Entry: all registers are the program's. 16 instructions to a program's handler.
-    ".section .vectors.general,\"ax\",@progbits",
+    ".section .vectors.180,\"ax\",@progbits",
     "vec_general:",
     "mfc0  $k0, $13",                           // k0 = Cause
     "lui   $k1, %hi({DISPATCHER} + {CURRENT})",
@@ -93,12 +93,12 @@ global_asm!(
 
     // ---------------------------------------------------------------------------------------------------------------
     // Interrupts, 0x80000200, and cache errors, 0x80000100: none is enabled, none can come.
-    ".section .vectors.interrupt,\"ax\",@progbits",
+    ".section .vectors.200,\"ax\",@progbits",
     "vec_interrupt:",
     "j     vec_kernel_fault",
     " nop",
     ".org  vec_interrupt + 0x80",
-    ".section .vectors.cache_error,\"ax\",@progbits",
+    ".section .vectors.100,\"ax\",@progbits",
     "vec_cache_error:",
     "j     vec_kernel_fault",
     " nop",
