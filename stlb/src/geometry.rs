@@ -44,6 +44,8 @@ pub trait Geometry {
     const ASID_SHIFT: u32;
     /// Position of the virtual page (pair) number in the Context register.
     const VPN_SHIFT: u32;
+    /// Bits of an EntryLo register that the hardware TLB keeps.
+    const ENTRY_LO: u32;
 
     /// The Context register of a reference to `va`, a user address, under the process tag in the high bits of `tag`.
     fn context(tag: u32, va: u32) -> u32 {
@@ -154,6 +156,7 @@ impl Geometry for Mips32 {
     const TAG_MASK: u32 = 0xff80_0000;
     const ASID_SHIFT: u32 = 0;
     const VPN_SHIFT: u32 = 4;
+    const ENTRY_LO: u32 = 0x03ff_ffff;
 
     /// `(context >> 4 ^ context >> 19) & 8191`.
     fn slot(context: u32) -> usize {
@@ -227,6 +230,7 @@ impl Geometry for R3000 {
     const TAG_MASK: u32 = 0xffe0_0000;
     const ASID_SHIFT: u32 = 6;
     const VPN_SHIFT: u32 = 2;
+    const ENTRY_LO: u32 = !Lo::SOFT;
 
     /// The thesis' hash, figure 9-7: `((context << 17 ^ context) >> 16) & STLB_MASK & ~7` is the byte offset.
     fn slot(context: u32) -> usize {

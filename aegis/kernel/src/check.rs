@@ -159,7 +159,8 @@ impl<M: Machine> Kernel<M> {
                 Some(Live::Unused) => {}
                 Some(Live::Pair { asid, context, registers }) => {
                     let number = (asid >> M::Geometry::ASID_SHIFT) as usize % self.environments.len();
-                    if registers != self.machine.stlb().registers(context | self.tag(number)) {
+                    let line = self.machine.stlb().registers(context | self.tag(number));
+                    if registers != line.map(|lo| lo & M::Geometry::ENTRY_LO) {
                         return Err(Inconsistency::Live { index });
                     }
                 }

@@ -39,6 +39,7 @@ impl Geometry for Observed {
     const TAG_MASK: u32 = Mips32::TAG_MASK;
     const ASID_SHIFT: u32 = Mips32::ASID_SHIFT;
     const VPN_SHIFT: u32 = Mips32::VPN_SHIFT;
+    const ENTRY_LO: u32 = Mips32::ENTRY_LO;
 
     /// Everything collides.
     fn slot(_: u32) -> usize {

@@ -89,7 +89,7 @@ impl<G: Geometry> Machine for Model<G> {
         Some(entry.map_or(Live::Unused, |TlbEntry { asid, va, registers }| Live::Pair {
             asid,
             context: G::context(0, va),
-            registers,
+            registers: registers.map(|lo| lo & G::ENTRY_LO),
         }))
     }
 

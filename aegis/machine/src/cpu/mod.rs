@@ -1,9 +1,72 @@
-//! The processor families: vectors, TLB, system control registers, entry and exit. One is compiled in; all offer the same
-//! names.
+//! The processor families: vectors, TLB, system control registers, entry and exit. One is compiled in; both offer the same
+//! names. What they have in common stands here.
 
+mod backtrace;
+pub mod dispatch;
+mod fault;
+mod frames;
+mod operands;
+
+#[cfg(not(target_vendor = "dec"))]
 mod mips32;
+#[cfg(not(target_vendor = "dec"))]
+use mips32 as family;
 
-pub(crate) use mips32::clear_page;
+#[cfg(target_vendor = "dec")]
+mod r3000;
+#[cfg(target_vendor = "dec")]
+use r3000 as family;
+
+pub use family::{enter, init, name, sync_instructions, tlb, tlb_entries, unfit};
+pub use fault::panic;
 #[cfg(feature = "planted-fault")]
-pub use mips32::planted_fault;
-pub use mips32::{dispatch, enter, init, name, panic, stlb, stlb_frames, sync_instructions, tlb, tlb_entries, unfit};
+pub use fault::planted_fault;
+
+use crate::memory;
+use aegis_abi::limits::PAGE_BYTES;
+use core::arch::asm;
+use stlb::{Native, Stlb};
+
+/// The software TLB. The refill sequence knows it as `stlb_table`.
+#[unsafe(link_section = ".stlb")]
+#[unsafe(export_name = "stlb_table")]
+static STLB: Stlb<Native> = Stlb::new();
+
+/// The software TLB.
+pub fn stlb() -> &'static Stlb<Native> {
+    &STLB
+}
+
+/// The frames of the software TLB.
+pub fn stlb_frames() -> core::ops::Range<u32> {
+    memory::frames_of(&STLB)
+}
+
+/// Fills the page at this address of kseg0 with zeros. A frame is cleared whenever it changes hands, so this is unrolled: 40
+/// instructions for 128 bytes, where `memset` takes 160.
+pub(crate) fn clear_page(address: u32) {
+    assert!(address >= memory::KSEG0 && address.is_multiple_of(PAGE_BYTES));
+    // SAFETY: the page is a program's frame, as the caller has checked, and no program runs.
+    unsafe {
+        asm!(
+            ".set push",
+            ".set noreorder",
+            ".set noat",
+            "1:",
+            "sw    $zero, 0({word})",
+            "sw    $zero, 4({word})",
+            "sw    $zero, 8({word})",
+            "sw    $zero, 12({word})",
+            "sw    $zero, 16({word})",
+            "sw    $zero, 20({word})",
+            "sw    $zero, 24({word})",
+            "addiu {word}, {word}, 32",
+            "bne   {word}, {end}, 1b",
+            " sw   $zero, -4({word})",
+            ".set pop",
+            word = inout(reg) address => _,
+            end = in(reg) address + PAGE_BYTES,
+            options(nostack),
+        );
+    }
+}

@@ -4,26 +4,16 @@
 //! For the rules of the assembly see [`super::vectors`].
 
 use super::cp0::USER_STATUS;
-use super::dispatch::DISPATCHER;
-use super::operands::*;
 use super::passage::{enter_rust, leave_rust};
+use crate::cpu::dispatch::DISPATCHER;
+use crate::cpu::frames::{CallFrame, clear_caller_saved};
+use crate::cpu::operands::*;
 use aegis_abi::calls;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
 // The null call's number is compared with $zero.
 const _: () = assert!(calls::Number::pid as u32 == 0);
-
-/// The stack frame of a call that is answered in Rust. It starts with what the O32 calling convention wants: room for four
-/// arguments in registers, and the fifth.
-#[repr(C, align(8))]
-struct CallFrame {
-    arguments: [u32; 4],
-    number: u32,
-    sp: u32,
-    ra: u32,
-    epc: u32,
-}
 
 global_asm!(
     ".section .vectors.rest,\"ax\",@progbits",
@@ -42,7 +32,7 @@ global_asm!(
     // Another system's number: to the program's own handler.
     "lw    $k0, {USER} + {SYSCALL}($k1)",       // k0 = block.user[syscall]
     "bgez  $k0, vec_deliver",
-    " lw   $k1, {SAVE} + {SYSCALL}($k1)",       // k1 = save area
+    " lw   $k1, {GENX}($k1)",                   // k1 = save area
     "jr    $k0",                                // there is none
     " nop",
 
@@ -75,23 +65,7 @@ global_asm!(
     "lw    $ra, {CALL_RA}($sp)",
     "lw    $sp, {CALL_SP}($sp)",
     "mtc0  $k1, $14",                           // EPC = frame.epc
-    "move  $at, $zero",
-    "move  $a0, $zero",
-    "move  $a1, $zero",
-    "move  $a2, $zero",
-    "move  $a3, $zero",
-    "move  $t0, $zero",
-    "move  $t1, $zero",
-    "move  $t2, $zero",
-    "move  $t3, $zero",
-    "move  $t4, $zero",
-    "move  $t5, $zero",
-    "move  $t6, $zero",
-    "move  $t7, $zero",
-    "move  $t8, $zero",
-    "move  $t9, $zero",
-    "mthi  $zero",
-    "mtlo  $zero",
+    clear_caller_saved!(),
     "ehb",                                      // hazard: EPC and Status before eret
     "eret",
     ".set pop",
@@ -99,7 +73,7 @@ global_asm!(
     DISPATCHER = sym DISPATCHER,
     CURRENT = const CURRENT,
     RESUME = const RESUME,
-    SAVE = const SAVE,
+    GENX = const GENX,
     USER = const USER,
     PID = const PID,
     SYSCALL = const SYSCALL,

@@ -7,7 +7,7 @@ macro_rules! read {
     ($(#[$meta:meta])* $name:ident, $number:literal, $select:literal) => {
         $(#[$meta])*
         #[inline]
-        pub(super) fn $name() -> u32 {
+        pub fn $name() -> u32 {
             let value;
             // SAFETY: reading has no side effect.
             unsafe {
@@ -25,7 +25,7 @@ macro_rules! read {
 
 /// Waits until what was written to coprocessor 0 has taken effect: an execution hazard barrier.
 #[inline]
-pub(super) fn hazard() {
+pub fn hazard() {
     // SAFETY: a barrier.
     unsafe { asm!("ehb", options(nostack)) }
 }
@@ -35,7 +35,7 @@ macro_rules! write {
     ($(#[$meta:meta])* $name:ident, $number:literal, $select:literal) => {
         $(#[$meta])*
         #[inline]
-        pub(super) fn $name(value: u32) {
+        pub fn $name(value: u32) {
             // SAFETY: changes no memory by itself. The callers are the TLB's, entry's and exit's own code, which know what
             // the register does.
             unsafe {

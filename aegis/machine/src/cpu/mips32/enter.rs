@@ -1,8 +1,8 @@
 //! The way into the first program.
 
 use super::cp0::USER_STATUS;
-use super::dispatch::DISPATCHER;
-use super::operands::CURRENT;
+use crate::cpu::dispatch::DISPATCHER;
+use crate::cpu::operands::CURRENT;
 use core::arch::asm;
 
 /// Runs the environment that was made current, at `pc` in user mode, with `a0` and `a1` as given and all other registers 0.

@@ -4,30 +4,16 @@
 //! For the rules of the assembly see [`super::vectors`].
 
 use super::cp0::USER_STATUS;
-use super::dispatch::DISPATCHER;
-use super::operands::*;
 use super::passage::{enter_rust, leave_rust};
+use crate::cpu::dispatch::DISPATCHER;
+use crate::cpu::frames::{self, MissFrame, caller_saved};
+use crate::cpu::operands::*;
 use crate::info::INFO;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
 // The overflow buffer is found by its upper half alone.
 const _: () = assert!(stlb::operands::TABLE.is_multiple_of(1 << 16) && stlb::OVERFLOW == 8);
-
-/// The stack frame of a TLB miss that is answered in Rust: the program's caller-saved registers.
-#[repr(C, align(8))]
-struct MissFrame {
-    arguments: [u32; 4],
-    at: u32,
-    v: [u32; 2],
-    a: [u32; 4],
-    t: [u32; 10],
-    ra: u32,
-    sp: u32,
-    hi: u32,
-    lo: u32,
-    epc: u32,
-}
 
 global_asm!(
     ".section .vectors.rest,\"ax\",@progbits",
@@ -65,10 +51,11 @@ global_asm!(
     "lui   $k1, %hi({DISPATCHER} + {CURRENT})",
     "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)",           // k1 = the current block
     "mfc0  $k0, $13",                           // k0 = Cause
-    "ins   $k1, $k0, 0, 7",
-    "lw    $k0, {USER}($k1)",                   // k0 = block.user[code]
+    "andi  $k0, $k0, {CODE_MASK}",
+    "addu  $k0, $k0, $k1",
+    "lw    $k0, {USER}($k0)",                   // k0 = block.user[code]
     "bgez  $k0, vec_deliver",
-    " lw   $k1, {SAVE}($k1)",                   // k1 = save area
+    " lw   $k1, {TLBX}($k1)",                   // k1 = save area
     "jr    $k0",                                // there is no handler, or the kernel itself missed
     " nop",
 
@@ -106,24 +93,7 @@ global_asm!(
     "addiu $k0, $k0, %lo(_stack - {MISS_FRAME})", // k0 = frame on the kernel's stack
     "sw    $sp, {MISS_SP}($k0)",
     "move  $sp, $k0",
-    "sw    $at, {MISS_AT}($sp)",
-    "sw    $v0, {MISS_V} + 0($sp)",
-    "sw    $v1, {MISS_V} + 4($sp)",
-    "sw    $a0, {MISS_A} + 0($sp)",
-    "sw    $a1, {MISS_A} + 4($sp)",
-    "sw    $a2, {MISS_A} + 8($sp)",
-    "sw    $a3, {MISS_A} + 12($sp)",
-    "sw    $t0, {MISS_T} + 0($sp)",
-    "sw    $t1, {MISS_T} + 4($sp)",
-    "sw    $t2, {MISS_T} + 8($sp)",
-    "sw    $t3, {MISS_T} + 12($sp)",
-    "sw    $t4, {MISS_T} + 16($sp)",
-    "sw    $t5, {MISS_T} + 20($sp)",
-    "sw    $t6, {MISS_T} + 24($sp)",
-    "sw    $t7, {MISS_T} + 28($sp)",
-    "sw    $t8, {MISS_T} + 32($sp)",
-    "sw    $t9, {MISS_T} + 36($sp)",
-    "sw    $ra, {MISS_RA}($sp)",
+    caller_saved!("sw   "),
     "mfhi  $t0",
     "mflo  $t1",
     "sw    $t0, {MISS_HI}($sp)",
@@ -140,24 +110,7 @@ global_asm!(
     "lw    $t1, {MISS_LO}($sp)",
     "mthi  $t0",
     "mtlo  $t1",
-    "lw    $at, {MISS_AT}($sp)",
-    "lw    $v0, {MISS_V} + 0($sp)",
-    "lw    $v1, {MISS_V} + 4($sp)",
-    "lw    $a0, {MISS_A} + 0($sp)",
-    "lw    $a1, {MISS_A} + 4($sp)",
-    "lw    $a2, {MISS_A} + 8($sp)",
-    "lw    $a3, {MISS_A} + 12($sp)",
-    "lw    $t0, {MISS_T} + 0($sp)",
-    "lw    $t1, {MISS_T} + 4($sp)",
-    "lw    $t2, {MISS_T} + 8($sp)",
-    "lw    $t3, {MISS_T} + 12($sp)",
-    "lw    $t4, {MISS_T} + 16($sp)",
-    "lw    $t5, {MISS_T} + 20($sp)",
-    "lw    $t6, {MISS_T} + 24($sp)",
-    "lw    $t7, {MISS_T} + 28($sp)",
-    "lw    $t8, {MISS_T} + 32($sp)",
-    "lw    $t9, {MISS_T} + 36($sp)",
-    "lw    $ra, {MISS_RA}($sp)",
+    caller_saved!("lw   "),
     "lw    $sp, {MISS_SP}($sp)",
     "bnez  $k0, vec_upcall",                    // Cause and BadVAddr are as they were
     " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})",
@@ -169,7 +122,8 @@ global_asm!(
     CURRENT = const CURRENT,
     RESUME = const RESUME,
     INFO = sym INFO,
-    SAVE = const SAVE,
+    TLBX = const TLBX,
+    CODE_MASK = const CODE_MASK,
     USER = const USER,
     USER_STATUS = const USER_STATUS,
     GUARANTEED_SHIFT = const GUARANTEED_SHIFT,
@@ -182,11 +136,11 @@ global_asm!(
     LO1 = const stlb::operands::LO1,
     FAITHFUL = const stlb::operands::FAITHFUL,
     MISS_FRAME = const size_of::<MissFrame>(),
-    MISS_AT = const offset_of!(MissFrame, at),
-    MISS_V = const offset_of!(MissFrame, v),
-    MISS_A = const offset_of!(MissFrame, a),
-    MISS_T = const offset_of!(MissFrame, t),
-    MISS_RA = const offset_of!(MissFrame, ra),
+    AT = const frames::AT,
+    V = const frames::V,
+    A = const frames::A,
+    T = const frames::T,
+    RA = const frames::RA,
     MISS_SP = const offset_of!(MissFrame, sp),
     MISS_HI = const offset_of!(MissFrame, hi),
     MISS_LO = const offset_of!(MissFrame, lo),

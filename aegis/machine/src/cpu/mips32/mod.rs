@@ -2,44 +2,22 @@
 //!
 //! Source: MIPS32 Architecture for Programmers, volume III (the privileged resource architecture).
 
-mod backtrace;
 mod call;
-mod cp0;
-pub mod dispatch;
+pub(super) mod cp0;
 mod enter;
-mod fault;
 mod miss;
-mod operands;
 mod passage;
 pub mod tlb;
-mod vectors;
+pub(super) mod vectors;
 
 pub use enter::enter;
-pub use fault::panic;
-#[cfg(feature = "planted-fault")]
-pub use fault::planted_fault;
 
+use super::dispatch;
 use crate::memory;
 use aegis_abi::limits::PAGE_BYTES;
 use core::arch::asm;
 // Start code.
 use mips_rt as _;
-use stlb::{Native, Stlb};
-
-/// The software TLB. The refill sequence knows it as `stlb_table`.
-#[unsafe(link_section = ".stlb")]
-#[unsafe(export_name = "stlb_table")]
-static STLB: Stlb<Native> = Stlb::new();
-
-/// The software TLB.
-pub fn stlb() -> &'static Stlb<Native> {
-    &STLB
-}
-
-/// The frames of the software TLB.
-pub fn stlb_frames() -> core::ops::Range<u32> {
-    memory::frames_of(&STLB)
-}
 
 /// Prepares TLB, dispatch blocks and registers. mips-rt's start code has set EBase and Cause.IV and cleared BEV.
 pub fn init() {
@@ -76,35 +54,6 @@ pub fn name() -> &'static str {
 pub fn unfit() -> Option<&'static str> {
     let reason = "has no MIPS16e: there QEMU aborts when a program jumps to an odd address";
     (!cp0::config1().has_mips16()).then_some(reason)
-}
-
-/// Fills the page at this address of kseg0 with zeros. A frame is cleared whenever it changes hands, so this is unrolled: 40
-/// instructions for 128 bytes, where `memset` takes 160.
-pub(crate) fn clear_page(address: u32) {
-    assert!(address >= memory::KSEG0 && address.is_multiple_of(PAGE_BYTES));
-    // SAFETY: the page is a program's frame, as the caller has checked, and no program runs.
-    unsafe {
-        asm!(
-            ".set push",
-            ".set noreorder",
-            ".set noat",
-            "1:",
-            "sw    $zero, 0({word})",
-            "sw    $zero, 4({word})",
-            "sw    $zero, 8({word})",
-            "sw    $zero, 12({word})",
-            "sw    $zero, 16({word})",
-            "sw    $zero, 20({word})",
-            "sw    $zero, 24({word})",
-            "addiu {word}, {word}, 32",
-            "bne   {word}, {end}, 1b",
-            " sw   $zero, -4({word})",
-            ".set pop",
-            word = inout(reg) address => _,
-            end = in(reg) address + PAGE_BYTES,
-            options(nostack),
-        );
-    }
 }
 
 /// Makes the processor see as instructions what was written to the frame at this physical address as data.

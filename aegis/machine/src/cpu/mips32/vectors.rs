@@ -12,10 +12,11 @@
 //!
 //! Labels begin with `vec_`. The right column says what an instruction does; delay slots are indented by one space.
 
-use super::dispatch::DISPATCHER;
-use super::fault::{REGISTERS, Registers};
-use super::operands::*;
 use super::passage::enter_rust;
+use crate::cpu::dispatch::DISPATCHER;
+use crate::cpu::fault::{REGISTERS, Registers};
+use crate::cpu::frames::LastFrame;
+use crate::cpu::operands::*;
 use aegis_abi::limits::CALLS;
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -29,27 +30,27 @@ unsafe extern "C" {
 }
 
 /// Where a system call goes.
-pub(super) fn call() -> u32 {
+pub fn call() -> u32 {
     vec_call as *const () as u32
 }
 
 /// Where a reference to the invalid half of a live TLB entry goes.
-pub(super) fn tlb_invalid() -> u32 {
+pub fn tlb_invalid() -> u32 {
     vec_tlb_invalid as *const () as u32
 }
 
-/// Where a reserved instruction goes.
-pub(super) fn reserved_instruction() -> u32 {
-    vec_reserved as *const () as u32
+/// Where a reserved instruction goes, if not to the program's handler at once.
+pub fn reserved_instruction() -> Option<u32> {
+    Some(vec_reserved as *const () as u32)
 }
 
 /// Where an exception goes for which the environment has no handler or no save area.
-pub(super) fn unhandled() -> u32 {
+pub fn unhandled() -> u32 {
     vec_unhandled as *const () as u32
 }
 
 /// Where an exception of the kernel's own goes.
-pub(super) fn kernel_fault() -> u32 {
+pub fn kernel_fault() -> u32 {
     vec_kernel_fault as *const () as u32
 }
 
@@ -126,7 +127,7 @@ global_asm!(
     "2:",
     "lui   $k0, %hi({DISPATCHER} + {CURRENT})",
     "lw    $k0, %lo({DISPATCHER} + {CURRENT})($k0)",
-    "lw    $k1, {SAVE} + {RESERVED}($k0)",      // k1 = save area
+    "lw    $k1, {GENX}($k0)",                   // k1 = save area
     "lw    $k0, {USER} + {RESERVED}($k0)",      // k0 = handler
     "bgez  $k0, vec_deliver",
     " ehb",                                     // hazard: EPC before mfc0
@@ -173,6 +174,7 @@ global_asm!(
     CURRENT = const CURRENT,
     REGISTERS = sym REGISTERS,
     SAVE = const SAVE,
+    GENX = const GENX,
     USER = const USER,
     RESERVED = const RESERVED,
     CALLS = const CALLS,

@@ -5,7 +5,7 @@ use super::fault::Registers;
 use crate::info::InfoPage;
 use aegis_abi::Info;
 use aegis_abi::info::Counters;
-use aegis_abi::limits::GUARANTEED_END;
+use aegis_abi::limits::{EXCEPTIONS, GUARANTEED_END};
 use core::mem::offset_of;
 
 /// Bytes of a word.
@@ -15,6 +15,10 @@ pub(super) const WORD: usize = 4;
 pub(super) const SAVE: usize = offset_of!(DispatchBlock, save);
 /// Offset of the table `user` in a block.
 pub(super) const USER: usize = offset_of!(DispatchBlock, user);
+/// Offset of the address of the save area for TLB misses in a block.
+pub(super) const TLBX: usize = offset_of!(DispatchBlock, tlbx);
+/// Offset of the address of the save area for other exceptions in a block.
+pub(super) const GENX: usize = offset_of!(DispatchBlock, genx);
 /// Offset of the name in a block.
 pub(super) const PID: usize = offset_of!(DispatchBlock, pid);
 
@@ -23,6 +27,9 @@ pub(super) const CURRENT: usize = offset_of!(Dispatcher, current);
 /// Offset in the dispatcher of the address of the block to resume.
 pub(super) const RESUME: usize = offset_of!(Dispatcher, resume);
 const _: () = assert!(offset_of!(Dispatcher, kernel_block) == 0);
+
+/// The exception code in Cause, which so is an offset in a table of a block.
+pub(super) const CODE_MASK: usize = (EXCEPTIONS - 1) * WORD;
 
 /// In a table of a block: the word for `syscall`.
 pub(super) const SYSCALL: usize = code::SYSCALL * WORD;
@@ -38,12 +45,6 @@ pub(super) const COUNT_OVERFLOW: usize = offset_of!(Info, counters) + offset_of!
 /// Offset in the information page of the counter of misses handed to the application.
 pub(super) const COUNT_UPCALLS: usize = offset_of!(Info, counters) + offset_of!(Counters, upcalls);
 const _: () = assert!(align_of::<InfoPage>() >= size_of::<Info>());
-
-/// The stack frame of code that does not return.
-#[repr(C, align(8))]
-pub(super) struct LastFrame {
-    pub arguments: [u32; 4],
-}
 
 /// Offset of register `n` in [`Registers`].
 pub(super) const fn register(n: usize) -> usize {

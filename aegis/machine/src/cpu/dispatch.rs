@@ -3,14 +3,15 @@
 //! A block has three tables with a word for each exception code, so that the code, already scaled by 4 in Cause, is all that
 //! a vector adds to the block's address:
 //! - `dispatch`: where to go. A program's handler, or, with the sign bit set, code of the kernel's;
-//! - `save`: the save area that goes with a program's handler;
+//! - `save`: the save area that goes with a program's handler. With code of the kernel's goes a scratch word, so that a vector
+//!   may save the first register before it looks where to go;
 //! - `user`: the program's handler, for exceptions that pass through the kernel first.
 //!
-//! Then come the words that a protected control transfer needs.
+//! Then come the save areas for those, and the words that a protected control transfer needs.
 
-use super::{cp0, vectors};
+use super::family::{cp0, vectors};
 use crate::memory::KSEG0;
-use aegis_abi::limits::{ENVS, EXCEPTIONS};
+use aegis_abi::limits::{ENVS, EXCEPTIONS, SAVE_AREA_BYTES};
 use aegis_kernel::Block;
 use core::mem::offset_of;
 use stlb::Word;
@@ -30,6 +31,10 @@ pub(super) struct DispatchBlock {
     pub dispatch: [Word; EXCEPTIONS],
     pub save: [Word; EXCEPTIONS],
     pub user: [Word; EXCEPTIONS],
+    /// The save area for TLB misses.
+    pub tlbx: Word,
+    /// The save area for other exceptions.
+    pub genx: Word,
     /// The environment's name: to be compared by a transfer, and loaded into EntryHi and Context. 0: no environment.
     pub pid: Word,
 }
@@ -40,6 +45,8 @@ impl DispatchBlock {
             dispatch: [const { Word::new(0) }; EXCEPTIONS],
             save: [const { Word::new(0) }; EXCEPTIONS],
             user: [const { Word::new(0) }; EXCEPTIONS],
+            tlbx: Word::new(0),
+            genx: Word::new(0),
             pid: Word::new(0),
         }
     }
@@ -60,10 +67,16 @@ pub(super) struct Dispatcher {
     pub current: Word,
     /// Address of the block of the environment that runs when the kernel is left.
     pub resume: Word,
+    /// Goes with code of the kernel's in place of a save area. Never read.
+    pub scratch: [Word; SAVE_AREA_BYTES as usize / size_of::<Word>()],
 }
 
-pub(super) static DISPATCHER: Dispatcher =
-    Dispatcher { kernel_block: DispatchBlock::new(), current: Word::new(0), resume: Word::new(0) };
+pub(super) static DISPATCHER: Dispatcher = Dispatcher {
+    kernel_block: DispatchBlock::new(),
+    current: Word::new(0),
+    resume: Word::new(0),
+    scratch: [const { Word::new(0) }; SAVE_AREA_BYTES as usize / size_of::<Word>()],
+};
 
 // What the vectors take for granted.
 const _: () = {
@@ -80,8 +93,11 @@ fn address<T>(object: &'static T) -> u32 {
 pub(super) fn init() {
     for code in 0..EXCEPTIONS {
         DISPATCHER.kernel_block.dispatch[code].set(vectors::kernel_fault());
+        DISPATCHER.kernel_block.save[code].set(address(&DISPATCHER.scratch));
         DISPATCHER.kernel_block.user[code].set(vectors::kernel_fault());
     }
+    DISPATCHER.kernel_block.tlbx.set(address(&DISPATCHER.scratch));
+    DISPATCHER.kernel_block.genx.set(address(&DISPATCHER.scratch));
     DISPATCHER.current.set(address(&DISPATCHER.kernel_block));
     for number in 0..ENVS {
         set_block(number, None);
@@ -96,22 +112,25 @@ pub fn set_block(number: usize, block: Option<&Block>) {
         return;
     };
     let unhandled = vectors::unhandled();
-    // Without a save area there is no handler either, and so nobody who would use the 0.
-    let save = |area: Option<u32>| area.map_or(0, |physical| KSEG0 + physical);
+    let scratch = address(&DISPATCHER.scratch);
+    let save = |area: Option<u32>| area.map_or(scratch, |physical| KSEG0 + physical);
+    words.tlbx.set(save(block.tlbx));
+    words.genx.set(save(block.genx));
     for code in 0..EXCEPTIONS {
         let is_miss = matches!(code, code::TLB_LOAD | code::TLB_STORE);
         let area = if is_miss { block.tlbx } else { block.genx };
         let handler = block.xh[code];
         let handler = if handler == 0 || area.is_none() { unhandled } else { handler };
-        words.save[code].set(save(area));
-        words.user[code].set(handler);
-        words.dispatch[code].set(match code {
+        let dispatch = match code {
             code::INTERRUPT => vectors::kernel_fault(),
             code::TLB_LOAD | code::TLB_STORE => vectors::tlb_invalid(),
             code::SYSCALL => vectors::call(),
-            code::RESERVED_INSTRUCTION => vectors::reserved_instruction(),
+            code::RESERVED_INSTRUCTION => vectors::reserved_instruction().unwrap_or(handler),
             _ => handler,
-        });
+        };
+        words.user[code].set(handler);
+        words.dispatch[code].set(dispatch);
+        words.save[code].set(if dispatch >= KSEG0 { scratch } else { save(area) });
     }
     words.pid.set(block.pid.0);
 }
@@ -121,8 +140,7 @@ pub fn set_current(number: usize) {
     let block = &BLOCKS.0[number];
     DISPATCHER.resume.set(address(block));
     let pid = block.pid.get();
-    // The pid is laid out so that its bits serve both registers: what does not belong there is not writable, or, the page pair
-    // in EntryHi, of no meaning.
+    // The pid is laid out so that its bits serve both registers.
     cp0::set_entry_hi(pid);
     cp0::set_context(pid);
     cp0::hazard();

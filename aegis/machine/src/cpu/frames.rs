@@ -1,0 +1,120 @@
+//! Frames on the kernel's stack, and the pieces of assembly that fill and empty them, the same on both processor families.
+//!
+//! The stack is empty whenever a program runs, so each frame has a fixed address, below `_stack`.
+
+use core::mem::offset_of;
+
+/// The frame of a call that is answered in Rust. It starts with what the O32 calling convention wants: room for four arguments
+/// in registers, and the fifth.
+#[repr(C, align(8))]
+pub(super) struct CallFrame {
+    arguments: [u32; 4],
+    pub number: u32,
+    pub sp: u32,
+    pub ra: u32,
+    pub epc: u32,
+}
+
+/// The frame of what may happen between any two instructions of a program: its caller-saved registers.
+#[repr(C, align(8))]
+pub(super) struct MissFrame {
+    arguments: [u32; 4],
+    at: u32,
+    v: [u32; 2],
+    a: [u32; 4],
+    t: [u32; 10],
+    ra: u32,
+    pub sp: u32,
+    pub hi: u32,
+    pub lo: u32,
+    pub epc: u32,
+}
+
+/// The frame of code that does not return.
+#[repr(C, align(8))]
+pub(super) struct LastFrame {
+    arguments: [u32; 4],
+}
+
+/// Offset of `at` in a [`MissFrame`].
+pub(super) const AT: usize = offset_of!(MissFrame, at);
+/// Offset of `v0`.
+pub(super) const V: usize = offset_of!(MissFrame, v);
+/// Offset of `a0`.
+pub(super) const A: usize = offset_of!(MissFrame, a);
+/// Offset of `t0`; `t8` and `t9` follow `t7`.
+pub(super) const T: usize = offset_of!(MissFrame, t);
+/// Offset of `ra`.
+pub(super) const RA: usize = offset_of!(MissFrame, ra);
+
+/// Moves the caller-saved general registers between the processor and the [`MissFrame`] at `sp`: `$move` is `sw` or `lw`. Needs
+/// the operands AT, V, A, T and RA. After loads, `ra` may not be used by the next instruction (load delay, MIPS I).
+macro_rules! caller_saved {
+    ($move:literal) => {
+        concat!(
+            $move,
+            " $at, {AT}($sp)\n",
+            $move,
+            " $v0, {V} + 0($sp)\n",
+            $move,
+            " $v1, {V} + 4($sp)\n",
+            $move,
+            " $a0, {A} + 0($sp)\n",
+            $move,
+            " $a1, {A} + 4($sp)\n",
+            $move,
+            " $a2, {A} + 8($sp)\n",
+            $move,
+            " $a3, {A} + 12($sp)\n",
+            $move,
+            " $t0, {T} + 0($sp)\n",
+            $move,
+            " $t1, {T} + 4($sp)\n",
+            $move,
+            " $t2, {T} + 8($sp)\n",
+            $move,
+            " $t3, {T} + 12($sp)\n",
+            $move,
+            " $t4, {T} + 16($sp)\n",
+            $move,
+            " $t5, {T} + 20($sp)\n",
+            $move,
+            " $t6, {T} + 24($sp)\n",
+            $move,
+            " $t7, {T} + 28($sp)\n",
+            $move,
+            " $t8, {T} + 32($sp)\n",
+            $move,
+            " $t9, {T} + 36($sp)\n",
+            $move,
+            " $ra, {RA}($sp)",
+        )
+    };
+}
+
+/// Clears the registers that a call may change, but for the answer in `v0` and `v1`: they may hold something of the kernel's.
+macro_rules! clear_caller_saved {
+    () => {
+        concat!(
+            "move  $at, $zero\n",
+            "move  $a0, $zero\n",
+            "move  $a1, $zero\n",
+            "move  $a2, $zero\n",
+            "move  $a3, $zero\n",
+            "move  $t0, $zero\n",
+            "move  $t1, $zero\n",
+            "move  $t2, $zero\n",
+            "move  $t3, $zero\n",
+            "move  $t4, $zero\n",
+            "move  $t5, $zero\n",
+            "move  $t6, $zero\n",
+            "move  $t7, $zero\n",
+            "move  $t8, $zero\n",
+            "move  $t9, $zero\n",
+            "mthi  $zero\n",
+            "mtlo  $zero",
+        )
+    };
+}
+
+pub(super) use {caller_saved, clear_caller_saved};

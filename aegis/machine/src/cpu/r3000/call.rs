@@ -1,0 +1,83 @@
+//! System calls, from the general vector on. The null call is answered here, the others in Rust; what is another
+//! system's goes to the program's own handler.
+//!
+//! For the rules of the assembly see [`super::vectors`].
+
+use super::cp0::{ISOLATE_CACHES, USER_STATUS};
+use super::passage::{FLUSH, back_to_user, enter_rust, leave_rust};
+use crate::cpu::dispatch::DISPATCHER;
+use crate::cpu::frames::{CallFrame, clear_caller_saved};
+use crate::cpu::operands::*;
+use aegis_abi::calls;
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+// The null call's number is compared with $zero.
+const _: () = assert!(calls::Number::pid as u32 == 0);
+
+global_asm!(
+    ".section .vectors.rest,\"ax\",@progbits",
+    ".set push",
+    ".set mips1",
+    ".set noreorder",
+    ".set noat",
+
+    // System calls. Entry: all registers but k0 and k1 are the program's.
+    ".globl vec_call",
+    "vec_call:",                                // k0 = is it one of Aegis' numbers? (from the delay slot)
+    "beqz  $v0, vec_call_pid",
+    " lui  $k1, %hi({DISPATCHER} + {CURRENT})",
+    "bnez  $k0, vec_call_rust",
+    " lw   $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block
+    // Another system's number: to the program's own handler.
+    "nop",                                      // hazard: load delay
+    "lw    $k0, {USER} + {SYSCALL}($k1)",       // k0 = block.user[syscall]
+    "lw    $k1, {GENX}($k1)",                   // k1 = save area
+    "bgez  $k0, vec_deliver",
+    " sw   $a0, 0($k1)",
+    "jr    $k0",                                // there is none
+    " nop",
+
+    // The null call: the name of the running environment.
+    "vec_call_pid:",
+    "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block
+    "mfc0  $k0, $14",
+    "lw    $v0, {PID}($k1)",                    // v0 = block.pid
+    "addiu $k0, $k0, 4",                        // k0 = the instruction after syscall
+    "move  $v1, $zero",                         // v1 = no error
+    back_to_user!("$k0", "$k1"),
+
+    // Calls answered in Rust: u64 aegis_call(a0, a1, a2, a3, number), the answer being v0 and v1 as they go back.
+    // Only what a call must preserve and the compiler does not is saved: sp and ra. s0-s7, gp and fp are the callee's to keep.
+    "vec_call_rust:",
+    "lui   $k0, %hi(_stack - {CALL_FRAME})",
+    "sw    $sp, %lo(_stack - {CALL_FRAME} + {CALL_SP})($k0)",
+    "addiu $sp, $k0, %lo(_stack - {CALL_FRAME})", // sp = frame on the kernel's stack, whose top is aligned to a page
+    "sw    $ra, {CALL_RA}($sp)",
+    "sw    $v0, {CALL_NUMBER}($sp)",            // the fifth argument
+    enter_rust!("jal", "aegis_call"),
+    // v0, v1: the answer. All other caller-saved registers may hold something of the kernel's: they are cleared.
+    leave_rust!(),
+    "lw    $ra, {CALL_RA}($sp)",
+    "lw    $sp, {CALL_SP}($sp)",
+    "mfc0  $k1, $14",
+    clear_caller_saved!(),
+    "addiu $k1, $k1, 4",                        // k1 = the instruction after syscall
+    back_to_user!("$k1", "$k0"),
+    ".set pop",
+
+    DISPATCHER = sym DISPATCHER,
+    CURRENT = const CURRENT,
+    RESUME = const RESUME,
+    GENX = const GENX,
+    USER = const USER,
+    PID = const PID,
+    SYSCALL = const SYSCALL,
+    FLUSH = const FLUSH,
+    ISOLATE_CACHES = const ISOLATE_CACHES,
+    USER_STATUS = const USER_STATUS,
+    CALL_FRAME = const size_of::<CallFrame>(),
+    CALL_NUMBER = const offset_of!(CallFrame, number),
+    CALL_SP = const offset_of!(CallFrame, sp),
+    CALL_RA = const offset_of!(CallFrame, ra),
+);

@@ -1,0 +1,142 @@
+//! TLB misses that the STLB's table cannot answer: overflow buffer, guaranteed mapping, application, in this order (thesis
+//! 3.1.1).
+//!
+//! For the rules of the assembly see [`super::vectors`].
+
+use super::cp0::{ISOLATE_CACHES, USER_STATUS};
+use super::passage::{FLUSH, back_to_user, enter_rust, leave_rust};
+use crate::cpu::dispatch::DISPATCHER;
+use crate::cpu::frames::{self, MissFrame, caller_saved};
+use crate::cpu::operands::*;
+use crate::info::INFO;
+use core::arch::global_asm;
+use core::mem::offset_of;
+use stlb::operands::r3000 as table;
+
+// The overflow buffer is found by its upper half alone.
+const _: () = assert!(table::TABLE.is_multiple_of(1 << 16) && stlb::OVERFLOW == 8);
+
+global_asm!(
+    ".section .vectors.rest,\"ax\",@progbits",
+    ".set push",
+    ".set mips1",
+    ".set noreorder",
+    ".set noat",
+
+    // A refill that the STLB's table cannot answer. Entry: k0 = Context; all registers but k0 and k1 are the program's, and
+    // so is its save area: it may hold an exception that its handler, whose own page may miss now, has yet to read.
+    // Next is the overflow buffer: its eight tags are compared with Context in turn. The upper half of all its addresses is
+    // the same, so it is in k1 wherever a comparison leads.
+    ".globl stlb_miss",
+    "stlb_miss:",
+    "lui   $k1, %hi(stlb_table + {TABLE})",
+    ".irp n, 0,1,2,3,4,5,6,7",
+    "lw    $k1, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {TAG})($k1)", // k1 = overflow[n].tag
+    "nop",                                      // hazard: load delay
+    "beq   $k1, $k0, vec_overflow_\\n",
+    " lui  $k1, %hi(stlb_table + {TABLE})",
+    ".endr",
+    // In neither. What is left is a guaranteed mapping, which can only be in the guaranteed segment, or the application. (The
+    // general vector leads here too, with a reference to a page that stands in the TLB without being valid. There is none.)
+    ".globl vec_tlb_invalid",
+    "vec_tlb_invalid:",
+    "mfc0  $k0, $8",                            // k0 = BadVAddr
+    "nop",                                      // hazard: load delay
+    "srl   $k0, $k0, {GUARANTEED_SHIFT}",
+    "beqz  $k0, vec_guaranteed",
+    " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})",
+    // To the application.
+    "vec_upcall:",
+    "lw    $k1, %lo({INFO} + {COUNT_UPCALLS})($k0)",
+    "nop",                                      // hazard: load delay
+    "addiu $k1, $k1, 1",
+    "sw    $k1, %lo({INFO} + {COUNT_UPCALLS})($k0)", // count it
+    "lui   $k1, %hi({DISPATCHER} + {CURRENT})",
+    "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)",           // k1 = the current block
+    "mfc0  $k0, $13",                           // k0 = Cause
+    "nop",                                      // hazard: load delay
+    "andi  $k0, $k0, {CODE_MASK}",
+    "addu  $k0, $k0, $k1",
+    "lw    $k0, {USER}($k0)",                   // k0 = block.user[code]
+    "lw    $k1, {TLBX}($k1)",                   // k1 = save area
+    "bgez  $k0, vec_deliver",
+    " sw   $a0, 0($k1)",
+    "jr    $k0",                                // there is no handler, or the kernel itself missed
+    " nop",
+
+    // A hit in the overflow buffer. k1 = upper half of its address.
+    ".irp n, 0,1,2,3,4,5,6,7",
+    "vec_overflow_\\n:",
+    "b     vec_overflow",
+    " lw   $k0, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {LO})($k1)",
+    ".endr",
+    "vec_overflow:",
+    "lui   $k1, %hi({INFO} + {COUNT_OVERFLOW})", // hazard: load delay
+    "mtc0  $k0, $2",                            // EntryLo = overflow[n].lo
+    "lw    $k0, %lo({INFO} + {COUNT_OVERFLOW})($k1)",
+    "nop",                                      // hazard: load delay
+    "addiu $k0, $k0, 1",
+    "sw    $k0, %lo({INFO} + {COUNT_OVERFLOW})($k1)", // count it
+    "mfc0  $k0, $14",                           // k0 = EPC
+    "tlbwr",
+    back_to_user!("$k0", "$k1"),
+
+    // A miss in the guaranteed segment, answered in Rust: bool aegis_miss(BadVAddr), true if the application must handle it.
+    // It may happen between any two instructions, so all caller-saved registers are kept.
+    "vec_guaranteed:",
+    "mfc0  $k0, $14",                           // k0 = EPC
+    "nop",                                      // hazard: load delay
+    "bltz  $k0, vec_kernel_fault",              // it was the kernel's own reference
+    " lui  $k0, %hi(_stack - {MISS_FRAME})",
+    "addiu $k0, $k0, %lo(_stack - {MISS_FRAME})", // k0 = frame on the kernel's stack
+    "sw    $sp, {MISS_SP}($k0)",
+    "move  $sp, $k0",
+    caller_saved!("sw   "),
+    "mfhi  $t0",
+    "mflo  $t1",
+    "sw    $t0, {MISS_HI}($sp)",
+    "sw    $t1, {MISS_LO}($sp)",
+    "mfc0  $a0, $8",                            // the argument: BadVAddr; the jump hides the load delay
+    enter_rust!("jal", "aegis_miss"),
+    leave_rust!(),
+    "move  $k0, $v0",                           // k0 = to the application?
+    "lw    $t0, {MISS_HI}($sp)",
+    "lw    $t1, {MISS_LO}($sp)",
+    "mthi  $t0",
+    "mtlo  $t1",
+    caller_saved!("lw   "),
+    "lw    $sp, {MISS_SP}($sp)",
+    "bnez  $k0, vec_upcall",                    // EPC, Cause and BadVAddr are as they were
+    " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})",
+    "mfc0  $k0, $14",                           // refilled: repeat the access
+    "nop",                                      // hazard: load delay
+    back_to_user!("$k0", "$k1"),
+    ".set pop",
+
+    DISPATCHER = sym DISPATCHER,
+    CURRENT = const CURRENT,
+    RESUME = const RESUME,
+    INFO = sym INFO,
+    TLBX = const TLBX,
+    USER = const USER,
+    CODE_MASK = const CODE_MASK,
+    FLUSH = const FLUSH,
+    ISOLATE_CACHES = const ISOLATE_CACHES,
+    USER_STATUS = const USER_STATUS,
+    GUARANTEED_SHIFT = const GUARANTEED_SHIFT,
+    COUNT_OVERFLOW = const COUNT_OVERFLOW,
+    COUNT_UPCALLS = const COUNT_UPCALLS,
+    TABLE = const table::TABLE,
+    ENTRY = const table::ENTRY,
+    TAG = const table::TAG,
+    LO = const table::LO,
+    AT = const frames::AT,
+    V = const frames::V,
+    A = const frames::A,
+    T = const frames::T,
+    RA = const frames::RA,
+    MISS_FRAME = const size_of::<MissFrame>(),
+    MISS_SP = const offset_of!(MissFrame, sp),
+    MISS_HI = const offset_of!(MissFrame, hi),
+    MISS_LO = const offset_of!(MissFrame, lo),
+);

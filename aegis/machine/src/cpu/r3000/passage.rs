@@ -1,0 +1,78 @@
+//! The passages between assembly and Rust, and from the kernel to a program, as pieces of assembly.
+//!
+//! Those to and from Rust need the operands `DISPATCHER` and `CURRENT`; the way back also `RESUME`.
+
+/// Goes to the Rust function `$function` with `$jump`, `jal` or `j`. From here on a fault is the kernel's own. Changes k1.
+///
+/// The exception has pushed kernel mode and interrupts off onto Status' stack of modes, and there they stay until `rfe`. EPC,
+/// Cause and BadVAddr keep their values too: nothing but a fault, which ends all, changes them.
+macro_rules! enter_rust {
+    ($jump:literal, $function:literal) => {
+        concat!(
+            "lui   $k1, %hi({DISPATCHER})\n",
+            "addiu $k1, $k1, %lo({DISPATCHER})\n", // k1 = the kernel's own block
+            $jump,
+            " ",
+            $function,
+            "\n",
+            " sw   $k1, {CURRENT}($k1)" // current block = the kernel's
+        )
+    };
+}
+
+/// Comes back from Rust, towards the environment that is to run: a fault is then its own. Changes k0 and k1.
+macro_rules! leave_rust {
+    () => {
+        concat!(
+            "lui   $k1, %hi({DISPATCHER})\n",
+            "addiu $k1, $k1, %lo({DISPATCHER})\n",
+            "lw    $k0, {RESUME}($k1)\n",
+            "nop\n",                     // hazard: load delay
+            "sw    $k0, {CURRENT}($k1)"  // current block = the one to resume
+        )
+    };
+}
+
+/// Goes to `$target`, a register, in user mode. Changes `$scratch`, another. Needs the operands `FLUSH`, `ISOLATE_CACHES` and
+/// `USER_STATUS`.
+///
+/// GXemul lets a program read, write and execute what the kernel has touched lately: its cache of translations does not know
+/// who asked. Setting Status.IsC empties that cache, so that is done, and undone, as the last thing, when nothing is touched any
+/// more but the instructions that follow. On hardware it does no harm, as nothing is loaded or stored meanwhile.
+///
+/// The feature `counting` leaves it out (`FLUSH` is 0): what is counted is what a real R3000 needs.
+macro_rules! back_to_user {
+    ($target:literal, $scratch:literal) => {
+        concat!(
+            ".if {FLUSH}\n",
+            "lui   ",
+            $scratch,
+            ", {ISOLATE_CACHES}\n",
+            "ori   ",
+            $scratch,
+            ", ",
+            $scratch,
+            ", {USER_STATUS}\n",
+            "mtc0  ",
+            $scratch,
+            ", $12\n", // Status: caches isolated, user mode after rfe
+            "ori   ",
+            $scratch,
+            ", $zero, {USER_STATUS}\n",
+            "mtc0  ",
+            $scratch,
+            ", $12\n", // Status: user mode after rfe
+            "nop\n",
+            ".endif\n",
+            "jr    ",
+            $target,
+            "\n",
+            " .word 0x42000010" // rfe
+        )
+    };
+}
+
+pub(super) use {back_to_user, enter_rust, leave_rust};
+
+/// 1 where GXemul's cache of translations is emptied on the way to a program, 0 where instructions are counted.
+pub(super) const FLUSH: u32 = !cfg!(feature = "counting") as u32;
