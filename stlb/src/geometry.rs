@@ -224,6 +224,15 @@ pub struct R3000Entry {
     pub(crate) lo: Word,
 }
 
+impl R3000 {
+    /// The shifts of the thesis' hash.
+    pub(crate) const HASH_UP: u32 = 17;
+    pub(crate) const HASH_DOWN: u32 = 16;
+    /// The bits of an entry's byte offset in the table.
+    pub(crate) const OFFSET_MASK: u32 =
+        (crate::SLOTS * size_of::<R3000Entry>() - 1) as u32 & !(size_of::<R3000Entry>() as u32 - 1);
+}
+
 impl Geometry for R3000 {
     type Entry = R3000Entry;
     const PAGES: usize = 1;
@@ -234,8 +243,8 @@ impl Geometry for R3000 {
 
     /// The thesis' hash, figure 9-7: `((context << 17 ^ context) >> 16) & STLB_MASK & ~7` is the byte offset.
     fn slot(context: u32) -> usize {
-        const STLB_MASK: u32 = (crate::SLOTS * size_of::<R3000Entry>() - 1) as u32;
-        (((context << 17 ^ context) >> 16) & STLB_MASK & !7) as usize / size_of::<R3000Entry>()
+        (((context << Self::HASH_UP ^ context) >> Self::HASH_DOWN) & Self::OFFSET_MASK) as usize
+            / size_of::<R3000Entry>()
     }
 
     /// EntryLo of the R3000 is the interface's word, but never global.

@@ -90,4 +90,8 @@ pub const SLOTS: usize = 8192;
 pub const OVERFLOW: usize = 8;
 
 /// The geometry of the machine that this is compiled for; on the host, Malta's.
+#[cfg(not(target_vendor = "dec"))]
 pub type Native = Mips32;
+/// The geometry of the machine that this is compiled for.
+#[cfg(target_vendor = "dec")]
+pub type Native = R3000;

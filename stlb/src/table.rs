@@ -1,6 +1,6 @@
 //! Table and overflow buffer.
 
-use crate::geometry::{Entry, Geometry, Line, Mips32, NO_TAG, Registers};
+use crate::geometry::{Entry, Geometry, Line, Mips32, NO_TAG, R3000, Registers};
 use crate::overflow::Overflow;
 use crate::{Lo, OVERFLOW, SLOTS, operands};
 use core::cell::UnsafeCell;
@@ -196,13 +196,14 @@ pub(crate) fn write<E: Entry>(entry: &E, line: Line) {
     }
 }
 
-// What the refill sequence takes for granted about the table's address: an index can be put into its low bits, and `lui`
-// loads all of it.
+// What the refill sequences take for granted: an index can be put into the low bits of the table's address (MIPS32), `lui`
+// loads all of it, and the overflow buffer follows the table.
 const _: () = {
-    assert!(align_of::<Stlb<Mips32>>() >= operands::TABLE);
-    assert!(align_of::<Stlb<Mips32>>() >= 1 << 16);
-    assert!(offset_of!(Stlb<Mips32>, table) == 0);
-    assert!(offset_of!(Stlb<Mips32>, overflow) == operands::TABLE);
+    assert!(align_of::<Stlb<Mips32>>() >= operands::mips32::TABLE);
+    assert!(offset_of!(Stlb<Mips32>, table) == 0 && offset_of!(Stlb<R3000>, table) == 0);
+    assert!(offset_of!(Stlb<Mips32>, overflow) == operands::mips32::TABLE);
+    assert!(align_of::<Stlb<R3000>>() >= 1 << 16);
+    assert!(offset_of!(Stlb<R3000>, overflow) == operands::r3000::TABLE);
 };
 
 #[cfg(test)]

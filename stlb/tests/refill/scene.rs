@@ -57,7 +57,7 @@ impl Memory for Seen<'_> {
     fn load(&self, address: u32) -> Option<u32> {
         let offset = address.wrapping_sub(self.image.table) as usize;
         // The overflow buffer, right behind, is the kernel's business
-        if offset < operands::TABLE { self.stlb.word(offset) } else { None }
+        if offset < operands::mips32::TABLE { self.stlb.word(offset) } else { None }
     }
 
     fn store(&mut self, _: u32, _: u32) -> bool {

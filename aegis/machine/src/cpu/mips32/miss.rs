@@ -11,9 +11,10 @@ use crate::cpu::operands::*;
 use crate::info::INFO;
 use core::arch::global_asm;
 use core::mem::offset_of;
+use stlb::operands::mips32 as table;
 
 // The overflow buffer is found by its upper half alone.
-const _: () = assert!(stlb::operands::TABLE.is_multiple_of(1 << 16) && stlb::OVERFLOW == 8);
+const _: () = assert!(table::TABLE.is_multiple_of(1 << 16) && stlb::OVERFLOW == 8);
 
 global_asm!(
     ".section .vectors.rest,\"ax\",@progbits",
@@ -129,12 +130,12 @@ global_asm!(
     GUARANTEED_SHIFT = const GUARANTEED_SHIFT,
     COUNT_OVERFLOW = const COUNT_OVERFLOW,
     COUNT_UPCALLS = const COUNT_UPCALLS,
-    TABLE = const stlb::operands::TABLE,
-    ENTRY = const stlb::operands::ENTRY,
-    TAG = const stlb::operands::TAG,
-    LO0 = const stlb::operands::LO0,
-    LO1 = const stlb::operands::LO1,
-    FAITHFUL = const stlb::operands::FAITHFUL,
+    TABLE = const table::TABLE,
+    ENTRY = const table::ENTRY,
+    TAG = const table::TAG,
+    LO0 = const table::LO0,
+    LO1 = const table::LO1,
+    FAITHFUL = const table::FAITHFUL,
     MISS_FRAME = const size_of::<MissFrame>(),
     AT = const frames::AT,
     V = const frames::V,
