@@ -1,6 +1,27 @@
-//! The boards: memory map, console, exit. One is compiled in; all offer the same names.
+//! The boards: memory map, arguments, console, exit. One is compiled in; all offer the same names. What they have in common
+//! stands here.
 
+mod arguments;
+mod console;
+
+#[cfg(not(target_vendor = "dec"))]
 mod malta;
+#[cfg(not(target_vendor = "dec"))]
+use malta as this;
 
-pub(crate) use malta::end_line;
-pub use malta::{Console, NAME, command_line, console_write, init, memory_bytes, power_off};
+#[cfg(target_vendor = "dec")]
+mod decstation;
+#[cfg(target_vendor = "dec")]
+use decstation as this;
+
+pub(crate) use console::end_line;
+pub use console::{Console, console_write};
+pub use this::{NAME, command_line, init, memory_bytes, power_off};
+
+use core::fmt::Write;
+
+/// Says that the machine stops, where it cannot hand the status to the emulator: the host tool reads it there.
+fn say_stopped(status: u8) {
+    end_line();
+    let _ = writeln!(Console, "aegis: stopped, exit status {status}");
+}

@@ -1,9 +1,8 @@
 //! What the boot loader passes: YAMON's four registers, which QEMU's boot stub imitates.
 
-use crate::memory::KSEG0;
-use aegis_abi::limits::{COMMAND_LINE_BYTES, FRAMES, PAGE_BYTES};
+use crate::board::arguments;
+use aegis_abi::limits::{FRAMES, PAGE_BYTES};
 use core::arch::global_asm;
-use core::ffi::CStr;
 use stlb::Word;
 
 /// The registers at entry.
@@ -59,23 +58,7 @@ pub fn memory_bytes() -> u32 {
     ARGUMENTS.memory.get().min(FRAMES as u32 * PAGE_BYTES)
 }
 
-/// The command line, empty if there is none, cut where it is not UTF-8 or too long.
+/// The command line, empty if there is none.
 pub fn command_line() -> &'static str {
-    let in_memory = |address: u32| (KSEG0..KSEG0 + memory_bytes()).contains(&address) && address.is_multiple_of(4);
-    let argv = ARGUMENTS.argv.get();
-    if !in_memory(argv) || !in_memory(argv + 4) {
-        return "";
-    }
-    // SAFETY: both words lie in memory, as checked; the loader wrote the table before the kernel ran, and nobody changes it.
-    let text = unsafe { *((argv + 4) as *const u32) };
-    if text == 0 || text < KSEG0 || text > KSEG0 + memory_bytes() - COMMAND_LINE_BYTES as u32 {
-        return "";
-    }
-    // SAFETY: all of it lies in memory, as checked, and nobody changes it: it is below the kernel, in reserved frames.
-    let bytes = unsafe { core::slice::from_raw_parts(text as *const u8, COMMAND_LINE_BYTES) };
-    let bytes = CStr::from_bytes_until_nul(bytes).map_or(bytes, CStr::to_bytes);
-    match core::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => core::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or(""),
-    }
+    arguments::word(ARGUMENTS.argv.get(), 1).map_or("", arguments::text)
 }

@@ -5,8 +5,7 @@ mod console;
 mod power;
 
 pub use arguments::{command_line, memory_bytes};
-pub(crate) use console::end_line;
-pub use console::{Console, console_write};
+pub use console::transmit;
 pub use power::power_off;
 
 /// The board's name.

@@ -2,7 +2,6 @@
 
 use super::arguments::has_semihosting;
 use core::arch::asm;
-use core::fmt::Write;
 
 /// Number of the operation `exit` of MIPS' semihosting interface (UHI).
 const UHI_EXIT: u32 = 1;
@@ -13,8 +12,7 @@ pub fn power_off(status: u8) -> ! {
         // SAFETY: ends the emulation; `sdbbp 1` with the operation in t9 and its argument in a0 is UHI's call.
         unsafe { asm!("sdbbp 1", in("$25") UHI_EXIT, in("$4") u32::from(status)) }
     }
-    super::end_line();
-    let _ = writeln!(super::Console, "aegis: stopped, exit status {status}");
+    crate::board::say_stopped(status);
     loop {
         // SAFETY: waits for an interrupt; with interrupts off, for ever.
         unsafe { asm!("wait") }

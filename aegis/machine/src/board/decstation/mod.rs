@@ -1,0 +1,32 @@
+//! DECstation 5000/200 (KN02), as GXemul's `-E dec -e 5000/200` has it: REX PROM, DC7085 console.
+//!
+//! Source: DECstation 5000/200 KN02 System Module Functional Specification; TURBOchannel Firmware Specification (REX).
+
+mod arguments;
+mod console;
+mod power;
+mod prom;
+
+pub use arguments::{command_line, memory_bytes};
+pub use console::transmit;
+pub use power::power_off;
+
+use crate::memory::KSEG1;
+
+/// The board's name.
+pub const NAME: &str = "DECstation 5000/200";
+
+/// Prepares the console, and asks the PROM for what it knows.
+pub fn init() {
+    console::init();
+    arguments::init();
+}
+
+/// The registers of the device at a physical address.
+///
+/// # Safety
+/// They stand there, laid out as `T` says.
+unsafe fn device<T>(address: u32) -> &'static T {
+    // SAFETY: by contract; kseg1 shows them, uncached, for ever.
+    unsafe { &*((KSEG1 + address) as *const T) }
+}
