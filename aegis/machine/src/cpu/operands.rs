@@ -33,8 +33,6 @@ pub(super) const CODE_MASK: usize = (EXCEPTIONS - 1) * WORD;
 
 /// In a table of a block: the word for `syscall`.
 pub(super) const SYSCALL: usize = code::SYSCALL * WORD;
-/// In a table of a block: the word for a reserved instruction.
-pub(super) const RESERVED: usize = code::RESERVED_INSTRUCTION * WORD;
 
 /// Address bits within the guaranteed segment.
 pub(super) const GUARANTEED_SHIFT: u32 = GUARANTEED_END.trailing_zeros();

@@ -13,7 +13,7 @@
 //! Labels begin with `vec_`. The right column says what an instruction does; delay slots are indented by one space.
 
 use super::passage::enter_rust;
-use crate::cpu::dispatch::DISPATCHER;
+use crate::cpu::dispatch::{DISPATCHER, code};
 use crate::cpu::fault::{REGISTERS, Registers};
 use crate::cpu::frames::LastFrame;
 use crate::cpu::operands::*;
@@ -176,7 +176,7 @@ global_asm!(
     SAVE = const SAVE,
     GENX = const GENX,
     USER = const USER,
-    RESERVED = const RESERVED,
+    RESERVED = const code::RESERVED_INSTRUCTION * WORD,
     CALLS = const CALLS,
     LAST_FRAME = const size_of::<LastFrame>(),
     R0 = const register(0),
