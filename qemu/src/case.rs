@@ -1,6 +1,7 @@
 //! A test in the emulator: what is run, and what it must show. The tests themselves stand in [`crate::cases`].
 
 use crate::counts::Counts;
+use crate::machine::Machine;
 use crate::run::LOG_OPTION;
 use anyhow::Result;
 use std::time::Duration;
@@ -32,7 +33,9 @@ pub struct Case {
     /// Program and arguments.
     pub command_line: String,
     /// Features of the kernel.
-    pub features: &'static [&'static str],
+    pub features: Vec<&'static str>,
+    /// The one machine that it concerns; else all.
+    pub only: Option<Machine>,
     /// The guest can end QEMU with an exit status.
     pub semihosting: bool,
     /// A file that the archive holds beside the programs: name and contents. No check is made of it.
@@ -42,7 +45,7 @@ pub struct Case {
     /// What it must show.
     pub expect: Expect,
     /// Looks at the counts, each a test `CASE::name`. Any makes the run a counted one.
-    pub checks: Vec<(&'static str, Check)>,
+    pub checks: Vec<(String, Check)>,
 }
 
 impl Case {
@@ -51,7 +54,8 @@ impl Case {
         Case {
             name: program.to_owned(),
             command_line: program.to_owned(),
-            features: &[],
+            features: Vec::new(),
+            only: None,
             semihosting: true,
             file: None,
             limit: Duration::from_secs(60),
@@ -67,8 +71,13 @@ impl Case {
     }
 
     /// With the kernel built with these features.
-    pub fn features(self, features: &'static [&'static str]) -> Case {
-        Case { features, ..self }
+    pub fn features(self, features: &[&'static str]) -> Case {
+        Case { features: features.to_vec(), ..self }
+    }
+
+    /// On this machine alone.
+    pub fn only(self, machine: Machine) -> Case {
+        Case { only: Some(machine), ..self }
     }
 
     /// Without semihosting, so that the guest stands still at its end and its exit status is read from its last line.
@@ -116,9 +125,14 @@ impl Case {
     }
 
     /// Counts instructions and has a look at the counts, which is a test `CASE::name`.
-    pub fn check(mut self, name: &'static str, check: impl Fn(&Counts) -> Result<Option<String>> + 'static) -> Case {
-        self.checks.push((name, Box::new(check)));
+    pub fn check(mut self, name: &str, check: impl Fn(&Counts) -> Result<Option<String>> + 'static) -> Case {
+        self.checks.push((name.to_owned(), Box::new(check)));
         self
+    }
+
+    /// The name without the machine's.
+    pub fn short_name(&self) -> &str {
+        self.name.split_once("::").map_or(&self.name, |(_, name)| name)
     }
 
     /// The program, without arguments and without what is for the kernel.

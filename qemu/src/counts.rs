@@ -1,17 +1,10 @@
-//! What the counting plugin has counted. `qemu/plugin` says what each number means.
+//! What was counted in an emulator. `qemu/plugin` says what each number means.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Deserializer, de::Error};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-
-/// Vector of a TLB refill.
-pub const REFILL: u32 = 0x8000_0000;
-/// Vector of all other exceptions.
-pub const GENERAL: u32 = 0x8000_0180;
-/// Vector of interrupts.
-pub const INTERRUPT: u32 = 0x8000_0200;
 
 /// Instructions executed in a whole run, or in a span between two markers.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -166,6 +159,9 @@ fn by_vector<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    const REFILL: u32 = 0x8000_0000;
+    const GENERAL: u32 = 0x8000_0180;
 
     pub(crate) const EXAMPLE: &str = r#"{
         "total": { "user": 100, "kernel": 60,

@@ -1,11 +1,13 @@
 //! `./x debug`: boots Aegis under gdb.
 
+use crate::board::{Board, Console};
 use crate::cargo::{Workspace, command_line};
-use crate::malta::{self, Console, Malta};
-use crate::run::{self, Level, Prepared};
+use crate::image;
+use crate::machine::Machine;
+use crate::run::{self, Level, Prepared, Wanted};
 use crate::session::Killed;
 use crate::{session, terminal};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -18,6 +20,9 @@ const DEBUGGERS: [&str; 2] = ["gdb-multiarch", "gdb"];
 /// Options of `./x debug`.
 #[derive(Args)]
 pub struct Options {
+    /// What to run it on
+    #[arg(long, value_name = "MACHINE", default_value_t)]
+    machine: Machine,
     /// What the kernel tells
     #[arg(long, value_name = "LEVEL")]
     log: Option<Level>,
@@ -31,27 +36,32 @@ pub struct Options {
 
 /// Runs the emulator, halted at its first instruction, and gdb in the foreground; with gdb the emulator ends too.
 pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
-    malta::check_emulator()?;
+    let machine = options.machine;
+    let emulator = machine.emulator();
+    emulator.check(false)?;
+    let command = std::slice::from_ref(&options.program);
+    let wanted = Wanted { machine, command, log: options.log, ..Wanted::default() };
+    let mut board = Board { machine, semihosting: true, ..Board::default() };
+    if emulator.debugger(&board).is_some() {
+        return with_own_debugger(workspace, board, &run::prepare(workspace, wanted)?, &options.gdb_args);
+    }
     let gdb = find_debugger()?;
-    let prepared = run::prepare(workspace, None, std::slice::from_ref(&options.program), options.log)?;
-    let console = workspace.target.join("images/console.txt");
+    let prepared = run::prepare(workspace, wanted)?;
+    let console = image::images(workspace, machine).join("console.txt");
     std::fs::write(&console, "").with_context(|| format!("cannot write {}", console.display()))?;
     let port = free_port()?;
-    let malta = Malta {
-        kernel: prepared.kernel.clone(),
-        command_line: prepared.command_line.clone(),
-        semihosting: true,
-        console: Console::File(console.clone()),
-        gdb_port: Some(port),
-        ..Malta::default()
-    };
+    board.kernel = prepared.kernel.clone();
+    board.command_line = prepared.command_line.clone();
+    board.console = Console::File(console.clone());
+    board.gdb_port = Some(port);
 
     // Ctrl-C is gdb's: it interrupts the guest, and neither us nor the emulator.
     terminal::catch_interrupts()?;
-    let mut emulator = session::tied_to_us(malta::EMULATOR);
-    emulator.args(malta.arguments()?).stdin(Stdio::null()).process_group(0);
+    let words = emulator.command(&board)?;
+    let mut emulator = session::tied_to_us(&words[0]);
+    emulator.args(&words[1..]).stdin(Stdio::null()).process_group(0);
     workspace.show(&emulator);
-    let mut emulator = Killed(emulator.spawn().with_context(|| format!("cannot start {}", malta::EMULATOR))?);
+    let mut emulator = Killed(emulator.spawn().with_context(|| format!("cannot start {}", words[0].display()))?);
 
     println!("The guest's console goes to {0}; in another terminal: tail -f {0}", console.display());
     println!("Breakpoints to start with: hbreak *0x80000000 (TLB refill), hbreak *0x80000180 (exceptions),");
@@ -61,6 +71,28 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     workspace.show(&command);
     let status = command.status().with_context(|| format!("cannot start {}", command_line(&command)))?;
     emulator.kill();
+    Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()) as u8)
+}
+
+/// Runs the emulator with its own debugger, in the foreground, where it has no stub for gdb.
+fn with_own_debugger(workspace: &Workspace, mut board: Board, prepared: &Prepared, gdb_args: &[String]) -> Result<u8> {
+    ensure!(
+        gdb_args.is_empty(),
+        "this emulator has no stub for gdb; its own debugger takes its commands from the terminal"
+    );
+    board.kernel = prepared.kernel.clone();
+    board.command_line = prepared.command_line.clone();
+    let words = board.machine.emulator().debugger(&board).context("it has a debugger, as was checked")??;
+    println!(
+        "The emulator's own debugger, which knows the kernel's symbols. To start with: breakpoint add vec_general;"
+    );
+    println!("continue; step 10; reg; reg ,0; tlbdump; help; quit.");
+    terminal::catch_interrupts()?;
+    let _saved = terminal::Saved::new();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    workspace.show(&command);
+    let status = command.status().with_context(|| format!("cannot start {}", command_line(&command)))?;
     Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()) as u8)
 }
 

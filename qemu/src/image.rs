@@ -1,7 +1,8 @@
 //! What is booted: the programs, packed into an archive, and the kernel image that holds it.
 
 use crate::archive::{self, Entry};
-use crate::cargo::{GUEST, Workspace};
+use crate::cargo::Workspace;
+use crate::machine::Machine;
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -20,10 +21,10 @@ pub struct Program {
 /// Package of the test programs.
 const CHECKS: &str = "exos-checks";
 
-/// Builds all programs of the repository, in order of name.
-pub fn build_programs(workspace: &Workspace) -> Result<Vec<Program>> {
+/// Builds all programs of the repository for a machine, in order of name.
+pub fn build_programs(workspace: &Workspace, machine: Machine) -> Result<Vec<Program>> {
     let mut arguments = vec!["build", "--bins", "-p", "exos-programs", "-p", CHECKS];
-    arguments.extend(GUEST);
+    arguments.extend(machine.cargo_arguments());
     let mut programs: Vec<Program> = workspace
         .build(&arguments, &[])?
         .into_iter()
@@ -40,9 +41,16 @@ pub fn entries(programs: &[Program]) -> Result<Vec<Entry>> {
     programs.iter().map(|program| Entry::program(&program.name, &program.path)).collect()
 }
 
+/// Where the images for a machine go.
+pub fn images(workspace: &Workspace, machine: Machine) -> PathBuf {
+    workspace.target.join("images").join(machine.name())
+}
+
 /// A kernel image to be built. Different ones do not overwrite each other.
 #[derive(Default)]
 pub struct Kernel<'a> {
+    /// What it runs on.
+    pub machine: Machine,
     /// Features of the package `aegis`.
     pub features: &'a [&'a str],
     /// Tells an archive apart from the usual one, if it holds something else.
@@ -52,7 +60,7 @@ pub struct Kernel<'a> {
 impl Kernel<'_> {
     /// Builds the image with these entries in its archive, and says where it is.
     pub fn build(&self, workspace: &Workspace, entries: &[Entry]) -> Result<PathBuf> {
-        let directory = workspace.target.join("images");
+        let directory = images(workspace, self.machine);
         std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         // The archive must stay ours until the image that holds it has a name of its own.
         let lock = directory.join("lock");
@@ -67,7 +75,7 @@ impl Kernel<'_> {
         if !features.is_empty() {
             arguments.extend(["--features", &features]);
         }
-        arguments.extend(GUEST);
+        arguments.extend(self.machine.cargo_arguments());
         let built = workspace.build(&arguments, &[("AEGIS_ARCHIVE", archive.as_os_str())])?;
         let kernel = built.into_iter().find_map(|built| (built.package == "aegis").then_some(built.executable?));
         let kernel = kernel.context("the package aegis has no program, so there is no kernel to boot")?;

@@ -1,21 +1,26 @@
 //! The host tool behind `./x`: builds Aegis and its programs, starts them in an emulator, watches and counts.
 //!
 //! From the outside in: [`cli`] takes a command apart; [`image`] has [`cargo`] build programs and kernel, and [`archive`]
-//! packs the programs, stripped of their symbols; [`malta`] knows how QEMU is started; [`session`] runs it and never waits for ever; [`annotate`]
-//! adds the names from [`symbols`] to backtraces; [`run`], [`debug`] and [`test`] are the commands. [`cases`] is the table
-//! of tests in the emulator, made of [`case`]s, and [`counts`] what the counting plugin tells them.
+//! packs the programs, stripped of their symbols; [`machine`] lists the machines, a [`board`] is one to be switched on, and
+//! `malta` and `decstation` know how its emulator is started; [`session`] runs it and never waits for ever; [`annotate`] adds the
+//! names from [`symbols`] to backtraces; [`run`], [`debug`] and [`test`] are the commands. [`cases`] is the table of tests in
+//! the emulator, made of [`case`]s, and [`counts`] what is counted there.
 #![forbid(unsafe_code)]
 
 pub mod annotate;
 pub mod archive;
+pub mod board;
 pub mod cargo;
 pub mod case;
 pub mod cases;
 pub mod cli;
 pub mod counts;
 pub mod debug;
+mod decstation;
 pub mod image;
-pub mod malta;
+pub mod machine;
+mod malta;
+mod noise;
 pub mod run;
 pub mod session;
 mod strip;

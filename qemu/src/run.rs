@@ -2,18 +2,18 @@
 
 use crate::annotate::Annotator;
 use crate::archive::Entry;
+use crate::board::{Board, Counting, Input};
 use crate::cargo::{Workspace, command_line};
 use crate::counts::Counts;
 use crate::image::{self, Kernel, Program};
-use crate::malta::{self, Counting, Malta, StopWatch};
-use crate::session::{self, End, Errors, Patience};
+use crate::machine::Machine;
+use crate::session::{End, Errors, Patience};
 use crate::symbols::Symbols;
 use crate::{cli, terminal};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 /// A boot that shows nothing for so long has failed.
@@ -45,6 +45,9 @@ pub const LOG_OPTION: &str = "aegis.log=";
 /// Options of `./x run`.
 #[derive(Args)]
 pub struct Options {
+    /// What to run it on
+    #[arg(long, value_name = "MACHINE", default_value_t)]
+    machine: Machine,
     /// Run without semihosting: the guest's exit status is then read from its last line
     #[arg(long)]
     no_semihosting: bool,
@@ -72,15 +75,35 @@ pub struct Prepared {
     pub command_line: String,
 }
 
-/// Builds everything for `command`, whose program may come from `file`.
-pub fn prepare(workspace: &Workspace, file: Option<&Path>, command: &[String], log: Option<Level>) -> Result<Prepared> {
+/// What is to be prepared.
+#[derive(Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// What it is to run on.
+    pub machine: Machine,
+    /// An ELF file to run instead of a program of the repository.
+    pub file: Option<&'a Path>,
+    /// Program and arguments, or just arguments if there is a file.
+    pub command: &'a [String],
+    /// What the kernel tells.
+    pub log: Option<Level>,
+    /// Instructions are to be counted.
+    pub counting: bool,
+}
+
+/// The feature of the kernel that leaves out what only an emulator needs.
+pub const COUNTING: &str = "counting";
+
+/// Builds all that is wanted.
+pub fn prepare(workspace: &Workspace, wanted: Wanted<'_>) -> Result<Prepared> {
+    let Wanted { machine, file, command, log, counting } = wanted;
+    let kernel = Kernel { machine, features: if counting { &[COUNTING] } else { &[] }, archive: None };
     let option = log.and_then(|level| Some(format!("{LOG_OPTION}{} ", level.to_possible_value()?.get_name())));
     let option = option.unwrap_or_default();
-    let mut programs = image::build_programs(workspace)?;
+    let mut programs = image::build_programs(workspace, machine)?;
     let Some(path) = file else {
         let name = command.first().map_or(DEFAULT_PROGRAM, String::as_str);
         let program = find(&programs, name)?.path.clone();
-        let kernel = Kernel::default().build(workspace, &image::entries(&programs)?)?;
+        let kernel = kernel.build(workspace, &image::entries(&programs)?)?;
         let command_line = if command.is_empty() { name.to_owned() } else { command.join(" ") };
         return Ok(Prepared { kernel, program, command_line: option + &command_line });
     };
@@ -93,7 +116,7 @@ pub fn prepare(workspace: &Workspace, file: Option<&Path>, command: &[String], l
     let mut entries = image::entries(&programs)?;
     entries.push(own);
     let archive = format!("file-{name}");
-    let kernel = Kernel { archive: Some(&archive), ..Kernel::default() }.build(workspace, &entries)?;
+    let kernel = Kernel { archive: Some(&archive), ..kernel }.build(workspace, &entries)?;
     let words: Vec<&str> = std::iter::once(name.as_str()).chain(command.iter().map(String::as_str)).collect();
     Ok(Prepared { kernel, program: path, command_line: option + &words.join(" ") })
 }
@@ -112,23 +135,22 @@ pub fn find<'a>(programs: &'a [Program], name: &str) -> Result<&'a Program> {
 
 /// Runs a program and gives its exit status.
 pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
-    let version = malta::check_emulator()?;
-    let counting = if options.count {
-        malta::check_counting(version)?;
-        Some(Counting::new(workspace, &image::build_plugin(workspace)?, "run")?)
-    } else {
-        None
-    };
-    let prepared = prepare(workspace, options.file.as_deref(), &options.command, options.log)?;
-    let malta = Malta {
+    let Options { machine, count, .. } = *options;
+    machine.emulator().check(count)?;
+    let counting = count.then(|| Counting::new(workspace, machine, "run")).transpose()?;
+    let wanted =
+        Wanted { machine, file: options.file.as_deref(), command: &options.command, log: options.log, counting: count };
+    let prepared = prepare(workspace, wanted)?;
+    let board = Board {
+        machine,
         kernel: prepared.kernel.clone(),
         command_line: prepared.command_line,
         semihosting: !options.no_semihosting,
         counting: counting.clone(),
-        ..Malta::default()
+        ..Board::default()
     };
     let symbols = Symbols::read(&workspace.root, &prepared.kernel, Some(&prepared.program));
-    let status = boot(workspace, &malta, &symbols)?;
+    let status = boot(workspace, &board, &symbols)?;
     if let Some(Counting { out, .. }) = counting {
         print!("\n{}", Counts::read(&out)?);
         println!("all of it: {}", out.display());
@@ -136,36 +158,32 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     Ok(status)
 }
 
-fn boot(workspace: &Workspace, malta: &Malta, symbols: &Symbols) -> Result<u8> {
-    let arguments = malta.arguments()?;
-    let mut plain = Command::new(malta::EMULATOR);
-    plain.args(&arguments);
-    workspace.show(&plain);
-    let plain = command_line(&plain);
-    let mut command = session::tied_to_us(malta::EMULATOR);
-    command.args(&arguments);
+fn boot(workspace: &Workspace, board: &Board, symbols: &Symbols) -> Result<u8> {
+    let command = board.command()?;
+    workspace.show(&command);
+    let command = command_line(&command);
 
     terminal::catch_interrupts()?;
     let mut annotator = Annotator::new(|address| symbols.describe(address));
     let end = {
         let _saved = terminal::Saved::new();
-        let mut watch = StopWatch::default();
-        session::run_until(command, Errors::Inherited, Patience { first_output: Some(BOOT), end: None }, |chunk| {
+        let patience = Patience { first_output: Some(BOOT), end: None };
+        board.run(Input::Ours, Errors::Inherited, patience, |chunk| {
             let mut out = std::io::stdout().lock();
             // Where nobody reads any more, the guest goes on.
             let _ = annotator.pass(chunk, &mut out).and_then(|()| out.flush());
-            watch.pass(chunk)
         })?
     };
     match end {
         End::Exited(status) => Ok(status as u8),
         End::Signalled(signal) => {
-            eprintln!("x: the emulator was ended by signal {signal}: {plain}");
+            eprintln!("x: the emulator was ended by signal {signal}: {command}");
             Ok(128 + signal as u8)
         }
         End::Interrupted => Ok(130),
         End::Silent(limit) | End::TooLong(limit) => {
-            bail!("no sign of life in {} s, so the emulator was ended: {plain}", limit.as_secs())
+            bail!("no sign of life in {} s, so the emulator was ended: {command}", limit.as_secs())
         }
+        End::Lost => bail!("the emulator ended without a last line of the kernel's: {command}"),
     }
 }

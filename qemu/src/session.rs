@@ -2,6 +2,7 @@
 
 use crate::terminal;
 use anyhow::{Context, Result};
+use std::ffi::OsStr;
 use std::io::{ErrorKind, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
@@ -33,6 +34,8 @@ pub enum End {
     TooLong(Duration),
     /// The user wanted to end, so it was killed.
     Interrupted,
+    /// By itself, where that tells nothing, and without the line that would have.
+    Lost,
 }
 
 /// What becomes of the error output.
@@ -45,13 +48,13 @@ pub enum Errors {
 }
 
 /// A command for `program` that, where possible, ends when we do, even if we are killed.
-pub fn tied_to_us(program: &str) -> Command {
+pub fn tied_to_us(program: impl AsRef<OsStr>) -> Command {
     let in_path = |name: &str| {
         std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()))
     };
     if cfg!(target_os = "linux") && in_path("setpriv") {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", program]);
+        command.args(["--pdeathsig", "KILL"]).arg(program);
         command
     } else {
         Command::new(program)

@@ -2,15 +2,20 @@
 
 mod guest;
 
+use aegis_host::board::{Board, Counting, Input};
 use aegis_host::cargo::Workspace;
-use aegis_host::counts::{Counts, GENERAL, INTERRUPT, REFILL, Tally, Unfinished};
+use aegis_host::counts::{Counts, Tally, Unfinished};
 use aegis_host::image;
-use aegis_host::malta::{self, Counting, Malta};
-use aegis_host::session::{self, End, Errors, Patience};
+use aegis_host::machine::Machine;
+use aegis_host::session::{End, Errors, Patience};
 use guest::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// The vectors.
+const REFILL: u32 = 0x8000_0000;
+const GENERAL: u32 = 0x8000_0180;
+const INTERRUPT: u32 = 0x8000_0200;
 /// Where the guest starts.
 const BOOT: u32 = 0x8010_0000;
 /// Where its user code lies in the kernel's view, and in its own.
@@ -145,22 +150,20 @@ fn guest_image() -> Vec<u8> {
 
 /// Runs the guest under the plugin.
 fn count(vectors: &[u32]) -> Counts {
-    malta::check_counting(malta::check_emulator().unwrap()).unwrap();
+    Machine::Malta.emulator().check(true).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let (kernel, out) = (directory.path().join("guest"), directory.path().join("counts.json"));
     std::fs::write(&kernel, guest_image()).unwrap();
     let plugin = image::build_plugin(&Workspace::find(false).unwrap()).unwrap();
-    let malta = Malta {
+    let board = Board {
         kernel,
         semihosting: true,
-        counting: Some(Counting { plugin, out: out.clone(), vectors: vectors.to_vec() }),
-        ..Malta::default()
+        counting: Some(Counting { plugin: Some(plugin), out: out.clone(), vectors: vectors.to_vec() }),
+        ..Board::default()
     };
-    let mut command = session::without_input(session::tied_to_us(malta::EMULATOR));
-    command.args(malta.arguments().unwrap());
     let mut output = Vec::new();
     let patience = Patience { first_output: None, end: Some(Duration::from_secs(60)) };
-    let end = session::run(command, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk)).unwrap();
+    let end = board.run(Input::None, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk)).unwrap();
     assert_eq!(end, End::Exited(STATUS_CODE.into()), "{}", String::from_utf8_lossy(&output));
     Counts::read(&out).unwrap()
 }

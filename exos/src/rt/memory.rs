@@ -111,7 +111,16 @@ pub unsafe fn load_word(address: u32) -> u32 {
     let mut value = 0;
     // SAFETY: the caller vouches for the address.
     unsafe {
-        asm!(".set push", ".set noat", "lw {value}, 0({address})", ".set pop", value = inout(reg) value, address = in(reg) address, options(nostack))
+        asm!(
+            ".set push",
+            ".set noat",
+            "lw {value}, 0({address})",
+            "nop", // hazard: load delay (MIPS I)
+            ".set pop",
+            value = inout(reg) value,
+            address = in(reg) address,
+            options(nostack)
+        )
     };
     value
 }
@@ -120,7 +129,16 @@ unsafe fn load_byte(address: u32) -> u32 {
     let value: u32;
     // SAFETY: as in `load_word`.
     unsafe {
-        asm!(".set push", ".set noat", "lbu {value}, 0({address})", ".set pop", value = lateout(reg) value, address = in(reg) address, options(nostack))
+        asm!(
+            ".set push",
+            ".set noat",
+            "lbu {value}, 0({address})",
+            "nop", // hazard: load delay (MIPS I)
+            ".set pop",
+            value = lateout(reg) value,
+            address = in(reg) address,
+            options(nostack)
+        )
     };
     value
 }

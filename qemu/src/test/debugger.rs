@@ -1,16 +1,17 @@
-//! `./x debug` as a test, where there is a gdb.
+//! `./x debug` as a test, where there is a gdb. (The DECstation's emulator has no stub for it.)
 
 use super::host::tail;
 use super::report::Report;
 use crate::cargo::Workspace;
 use crate::debug::find_debugger;
+use crate::machine::Machine;
 use crate::run::DEFAULT_PROGRAM;
 use crate::session::{self, End, Errors, Patience};
 use anyhow::{Context, Result};
 use std::process::Command;
 use std::time::Duration;
 
-const NAME: &str = "debug::gdb stops in kernel and program, with their symbols";
+const NAME: &str = "malta::debug::gdb stops in kernel and program, with their symbols";
 
 /// Registers that are 0 when a program starts.
 const CLEARED: [&str; 31] = [
@@ -20,8 +21,8 @@ const CLEARED: [&str; 31] = [
 
 /// Has gdb stop at the entry of the kernel, at a program's first instruction, where nothing of the kernel's may be in the
 /// registers, and at its `main`.
-pub fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
-    if !report.wants(NAME) {
+pub fn run(workspace: &Workspace, machine: Machine, report: &mut Report) -> Result<()> {
+    if machine != Machine::Malta || !report.wants(NAME) {
         return Ok(());
     }
     if find_debugger().is_err() {

@@ -1,26 +1,29 @@
 //! Tests in the emulator.
 
+use super::Built;
 use super::host::tail;
 use super::judge::{Verdict, judge};
 use super::report::Report;
 use crate::annotate::Annotator;
 use crate::archive::Entry;
+use crate::board::{Board, Counting, Input};
 use crate::cargo::{Workspace, command_line};
 use crate::case::{Case, Expect};
 use crate::cases::cases;
 use crate::counts::Counts;
 use crate::image::{self, Kernel, Program};
-use crate::malta::{self, Counting, Malta, StopWatch, Version};
-use crate::run::BOOT;
-use crate::session::{self, End, Errors, Patience};
+use crate::machine::Machine;
+use crate::run::{BOOT, COUNTING};
+use crate::session::{End, Errors, Patience};
 use crate::symbols::Symbols;
 use anyhow::{Context, Result};
 use std::path::Path;
-use std::process::Command;
 
-/// Runs all cases: those of the table, and the test programs that it does not name.
-pub fn run(workspace: &Workspace, version: Version, programs: &[Program], report: &mut Report) -> Result<()> {
-    let mut cases = cases();
+/// Runs all cases on a machine: those of the table, and the test programs that it does not name.
+pub fn run(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<()> {
+    let Built { machine, programs, .. } = built;
+    let machine = *machine;
+    let mut cases = cases(machine);
     for program in programs.iter().filter(|program| program.is_check) {
         let is_named = |case: &Case| case.name == program.name;
         let is_ways_to_end = |case: &Case| case.program() == program.name && !matches!(case.expect, Expect::Tap);
@@ -28,27 +31,24 @@ pub fn run(workspace: &Workspace, version: Version, programs: &[Program], report
             cases.push(Case::tap(&program.name));
         }
     }
+    cases.retain(|case| case.only.is_none_or(|only| only == machine));
+    for case in &mut cases {
+        case.name = format!("{machine}::{}", case.name);
+        if !case.checks.is_empty() {
+            case.features.push(COUNTING);
+        }
+    }
     cases.retain(|case| report.may_want(&case.name));
     // Cases with the same kernel stand together, since cargo keeps one of them at hand.
-    cases.sort_by_key(|case| (case.features, case.file.map(|(name, _)| name)));
+    cases.sort_by_key(|case| (case.features.clone(), case.file.map(|(name, _)| name)));
 
-    let counted = cases.iter().any(|case| !case.checks.is_empty());
-    let plugin = counted.then(|| malta::check_counting(version).and_then(|()| image::build_plugin(workspace)));
     let entries = image::entries(programs)?;
     for case in &cases {
         if crate::terminal::interrupted() {
             break;
         }
         report.progress(&case.name);
-        let counting = match (&plugin, case.checks.is_empty()) {
-            (_, true) | (None, _) => None,
-            (Some(Ok(plugin)), _) => Some(plugin.as_path()),
-            (Some(Err(error)), _) => {
-                report.always_failed(&case.name, &format!("{error:#}"));
-                continue;
-            }
-        };
-        let kernel = Kernel { features: case.features, archive: case.file.map(|(name, _)| name) };
+        let kernel = Kernel { machine, features: &case.features, archive: case.file.map(|(name, _)| name) };
         let mut all = entries.iter().map(|entry| Entry { name: entry.name.clone(), bytes: entry.bytes.clone() });
         let all: Vec<Entry> = match case.file {
             Some((name, bytes)) => {
@@ -59,7 +59,7 @@ pub fn run(workspace: &Workspace, version: Version, programs: &[Program], report
         match kernel.build(workspace, &all) {
             Ok(kernel) => {
                 let program = programs.iter().find(|program| program.name == case.program());
-                run_case(workspace, case, &kernel, program, counting, report)?;
+                run_case(workspace, machine, case, &kernel, program, report)?;
             }
             Err(error) => report.always_failed(&case.name, &format!("{error:#}")),
         }
@@ -69,34 +69,28 @@ pub fn run(workspace: &Workspace, version: Version, programs: &[Program], report
 
 fn run_case(
     workspace: &Workspace,
+    machine: Machine,
     case: &Case,
     kernel: &Path,
     program: Option<&Program>,
-    plugin: Option<&Path>,
     report: &mut Report,
 ) -> Result<()> {
-    let counting = plugin.map(|plugin| Counting::new(workspace, plugin, &case.name)).transpose()?;
-    let malta = Malta {
+    let is_counted = !case.checks.is_empty();
+    let counting = is_counted.then(|| Counting::new(workspace, machine, case.short_name())).transpose()?;
+    let board = Board {
+        machine,
         kernel: kernel.to_path_buf(),
         command_line: case.command_line.clone(),
         semihosting: case.semihosting,
         counting: counting.clone(),
-        ..Malta::default()
+        ..Board::default()
     };
-    let arguments = malta.arguments()?;
-    let mut command = session::without_input(session::tied_to_us(malta::EMULATOR));
-    command.args(&arguments);
-    let mut shown = Command::new(malta::EMULATOR);
-    shown.args(&arguments);
+    let shown = board.command()?;
     workspace.show(&shown);
 
     let patience = Patience { first_output: Some(BOOT.min(case.limit)), end: Some(case.limit) };
     let mut output = Vec::new();
-    let mut watch = StopWatch::default();
-    let end = session::run_until(command, Errors::Taken, patience, |chunk| {
-        output.extend_from_slice(chunk);
-        watch.pass(chunk)
-    })?;
+    let end = board.run(Input::None, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))?;
     if end == End::Interrupted {
         return Ok(());
     }

@@ -1,11 +1,12 @@
 //! Tests on the host: those of the packages that are built for it.
 
+use super::Built;
 use super::report::Report;
 use crate::cargo::{Artifact, Workspace};
+use crate::machine::Machine;
 use crate::session::{self, End, Errors, Patience};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ pub const PACKAGES: [&str; 7] = ["stlb", "unwind", "aegis-abi", "aegis-kernel", 
 /// Longest time that the tests of one file or library may take.
 const LIMIT: Duration = Duration::from_secs(900);
 
-/// Runs the tests. Those that look at the kernel image find it by `AEGIS_IMAGE`.
-pub fn run(workspace: &Workspace, image: Option<&Path>, report: &mut Report) -> Result<()> {
+/// Runs the tests. Those that look at a kernel image find it by a variable for each machine.
+pub fn run(workspace: &Workspace, images: &[Built], report: &mut Report) -> Result<()> {
     report.progress("building the host tests");
     let packages: Vec<&str> = PACKAGES.iter().flat_map(|package| ["-p", package]).collect();
     let arguments = [&["test", "--no-run", "--lib", "--tests"], packages.as_slice()].concat();
@@ -24,7 +25,7 @@ pub fn run(workspace: &Workspace, image: Option<&Path>, report: &mut Report) -> 
             built.retain(|built| built.is_test && built.executable.is_some());
             built.sort_by_key(|built| (PACKAGES.iter().position(|&name| name == built.package), built.name.clone()));
             for artifact in &built {
-                run_binary(workspace, artifact, image, report)?;
+                run_binary(workspace, artifact, images, report)?;
             }
         }
         Err(error) => report.always_failed("build::host", &format!("{error:#}")),
@@ -32,16 +33,26 @@ pub fn run(workspace: &Workspace, image: Option<&Path>, report: &mut Report) -> 
     run_examples(workspace, &packages, report)
 }
 
+/// The variable with the path of the kernel image for a machine.
+fn image_variable(machine: Machine) -> &'static str {
+    match machine {
+        Machine::Malta => "AEGIS_IMAGE",
+        Machine::Decstation => "AEGIS_IMAGE_DECSTATION",
+    }
+}
+
 /// Runs the wanted tests of one file or library.
-fn run_binary(workspace: &Workspace, built: &Artifact, image: Option<&Path>, report: &mut Report) -> Result<()> {
+fn run_binary(workspace: &Workspace, built: &Artifact, images: &[Built], report: &mut Report) -> Result<()> {
     let group = if built.is_test_file { format!("{}::{}", built.package, built.name) } else { built.package.clone() };
     let executable = built.executable.as_ref().context("only programs are run")?;
     let mut command = Command::new(executable);
     command.current_dir(&built.directory).env("CARGO_MANIFEST_DIR", &built.directory).stdin(Stdio::null());
-    match image {
-        Some(image) => command.env("AEGIS_IMAGE", image),
-        None => command.env_remove("AEGIS_IMAGE"),
-    };
+    for machine in Machine::ALL {
+        match images.iter().find(|built| built.machine == machine) {
+            Some(built) => command.env(image_variable(machine), &built.kernel),
+            None => command.env_remove(image_variable(machine)),
+        };
+    }
 
     let mut list = Command::new(executable);
     let list = list.args(["--list", "--format", "terse"]).output();

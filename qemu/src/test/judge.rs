@@ -35,6 +35,7 @@ fn describe_end(end: End, expected: i32) -> Option<String> {
         End::Silent(limit) => Some(format!("no sign of life in {} s", limit.as_secs())),
         End::TooLong(limit) => Some(format!("it did not end within {} s", limit.as_secs())),
         End::Interrupted => Some("interrupted".to_owned()),
+        End::Lost => Some("the emulator ended without a last line of the kernel's".to_owned()),
     }
 }
 

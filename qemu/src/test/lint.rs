@@ -1,42 +1,59 @@
-//! Clippy as a test: no warning, neither for the host nor for the machine.
+//! Clippy as a test: no warning, neither for the host nor for a machine.
 
 use super::host::PACKAGES;
 use super::report::Report;
-use crate::cargo::{GUEST, Workspace};
+use crate::cargo::{Workspace, without_noise};
+use crate::image;
+use crate::machine::Machine;
 use anyhow::Result;
 use std::path::Path;
 
-/// Packages that are built for the machine.
+/// Packages that are built for a machine.
 const MACHINE: [&str; 9] =
     ["stlb", "unwind", "aegis-abi", "aegis-kernel", "aegis-machine", "aegis", "exos", "exos-programs", "exos-checks"];
 
-/// Runs clippy, where there is one.
-pub fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
-    let there = has_clippy(workspace);
-    let archive = workspace.target.join("images/programs.tar").into_os_string();
-    let host = [&PACKAGES[..], &["aegis-count"]].concat();
-    let variants = [&GUEST[..], &["--features", "aegis/checked,aegis/faithful,aegis/planted-fault"]].concat();
-    for (name, packages, arguments) in [
-        ("clippy::host", &host[..], &["--lib", "--tests"][..]),
-        ("clippy::mipsel", &MACHINE[..], &GUEST[..]),
-        ("clippy::mipsel with all features", &MACHINE[..], &variants[..]),
-    ] {
-        if !report.wants(name) {
-            continue;
-        }
-        if !there {
-            report.skipped(name, "this toolchain has no clippy (rustup's has)");
-            continue;
-        }
-        report.progress(name);
-        let packages = packages.iter().flat_map(|package| ["-p", package]);
-        let mut command = workspace.cargo(["clippy", "-q", "--color=never"].into_iter().chain(packages));
-        command.args(arguments).args(["--", "-D", "warnings"]).env("AEGIS_ARCHIVE", &archive);
-        workspace.show(&command);
-        let output = command.output()?;
-        let words = || String::from_utf8_lossy(&output.stderr).into_owned();
-        report.result(name, if output.status.success() { Ok(()) } else { Err(words()) });
+/// Features of the kernel that are compiled in for a second look.
+const FEATURES: &str = "aegis/checked,aegis/counting,aegis/faithful,aegis/planted-fault";
+
+/// Runs clippy, where there is one, on what is built for the host.
+pub fn host(workspace: &Workspace, report: &mut Report) -> Result<()> {
+    let packages = [&PACKAGES[..], &["aegis-count"]].concat();
+    check(workspace, "clippy::host", &packages, &["--lib", "--tests"], None, report)
+}
+
+/// Runs clippy, where there is one, on what is built for `machine`.
+pub fn machine(workspace: &Workspace, machine: Machine, report: &mut Report) -> Result<()> {
+    let arguments: Vec<&str> = machine.cargo_arguments().collect();
+    let variants = [&arguments[..], &["--features", FEATURES]].concat();
+    let archive = image::images(workspace, machine).join("programs.tar");
+    check(workspace, &format!("{machine}::clippy::plain"), &MACHINE, &arguments, Some(&archive), report)?;
+    check(workspace, &format!("{machine}::clippy::all features"), &MACHINE, &variants, Some(&archive), report)
+}
+
+fn check(
+    workspace: &Workspace,
+    name: &str,
+    packages: &[&str],
+    arguments: &[&str],
+    archive: Option<&Path>,
+    report: &mut Report,
+) -> Result<()> {
+    if !report.wants(name) {
+        return Ok(());
     }
+    if !has_clippy(workspace) {
+        report.skipped(name, "this toolchain has no clippy (rustup's has)");
+        return Ok(());
+    }
+    report.progress(name);
+    let packages = packages.iter().flat_map(|package| ["-p", package]);
+    let mut command = workspace.cargo(["clippy", "-q", "--color=never"].into_iter().chain(packages));
+    command.args(arguments).args(["--", "-D", "warnings"]);
+    command.envs(archive.map(|archive| ("AEGIS_ARCHIVE", archive)));
+    workspace.show(&command);
+    let output = command.output()?;
+    let words = || String::from_utf8_lossy(&without_noise(&output.stderr[..], false)).into_owned();
+    report.result(name, if output.status.success() { Ok(()) } else { Err(words()) });
     Ok(())
 }
 

@@ -8,48 +8,66 @@ mod lint;
 mod report;
 
 use crate::cargo::Workspace;
-use crate::image::{self, Kernel};
-use crate::{malta, terminal};
+use crate::image::{self, Kernel, Program};
+use crate::machine::Machine;
+use crate::terminal;
 use anyhow::{Result, bail};
 use clap::Args;
 use report::Report;
+use std::path::PathBuf;
 
 /// Options of `./x test`.
 #[derive(Args)]
 pub struct Options {
+    /// Only tests on this machine, and those on the host [default: all machines]
+    #[arg(long, value_name = "MACHINE")]
+    machine: Option<Machine>,
     /// Only tests whose name contains this
     filter: Option<String>,
 }
 
+/// What is built for a machine before its tests.
+struct Built {
+    machine: Machine,
+    programs: Vec<Program>,
+    kernel: PathBuf,
+}
+
 /// Runs all tests that the filter lets through. The status is 0 if all have passed.
 pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
-    let version = malta::check_emulator()?;
-    terminal::catch_interrupts()?;
-    let mut report = Report::new(options.filter.clone().unwrap_or_default());
-
-    // Tests on the host look at the kernel image too, so it comes first.
-    report.progress("building programs and kernel");
-    let built = image::build_programs(workspace).and_then(|programs| {
-        let entries = image::entries(&programs)?;
-        Ok((Kernel::default().build(workspace, &entries)?, programs))
-    });
-    let built = match built {
-        Ok(built) => Some(built),
-        Err(error) => {
-            report.always_failed("build", &format!("{error:#}"));
-            None
-        }
-    };
-    let image = built.as_ref().map(|(image, _)| image.as_path());
-    host::run(workspace, image, &mut report)?;
-    if !terminal::interrupted() {
-        lint::run(workspace, &mut report)?;
+    let filter = options.filter.clone().unwrap_or_default();
+    let machines: Vec<Machine> = Machine::ALL
+        .into_iter()
+        .filter(|machine| options.machine.is_none_or(|wanted| wanted == *machine))
+        .filter(|machine| is_for(&filter, *machine))
+        .collect();
+    for machine in &machines {
+        machine.emulator().check(true)?;
     }
-    if let Some((_, programs)) = &built
-        && !terminal::interrupted()
-    {
-        emulator::run(workspace, version, programs, &mut report)?;
-        debugger::run(workspace, &mut report)?;
+    terminal::catch_interrupts()?;
+    let mut report = Report::new(filter);
+
+    // Tests on the host look at the kernel images too, so they come first.
+    let mut built = Vec::new();
+    for &machine in &machines {
+        report.progress(&format!("building programs and kernel for {machine}"));
+        match build(workspace, machine) {
+            Ok(machine) => built.push(machine),
+            Err(error) => report.always_failed(&format!("build::{machine}"), &format!("{error:#}")),
+        }
+    }
+    report.section("host");
+    host::run(workspace, &built, &mut report)?;
+    if !terminal::interrupted() {
+        lint::host(workspace, &mut report)?;
+    }
+    for built in &built {
+        report.section(built.machine.name());
+        if !terminal::interrupted() {
+            lint::machine(workspace, built.machine, &mut report)?;
+            emulator::run(workspace, built, &mut report)?;
+            debugger::run(workspace, built.machine, &mut report)?;
+        }
     }
     if terminal::interrupted() {
         report.clear();
@@ -59,4 +77,26 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         bail!("no test has a name that contains `{}`", report.filter());
     }
     Ok(if report.finish() { 0 } else { 1 })
+}
+
+/// May a test on `machine` have a name that contains `filter`? Its name begins with the machine's.
+fn is_for(filter: &str, machine: Machine) -> bool {
+    !Machine::ALL.iter().any(|other| *other != machine && filter.starts_with(&format!("{other}::")))
+}
+
+fn build(workspace: &Workspace, machine: Machine) -> Result<Built> {
+    let programs = image::build_programs(workspace, machine)?;
+    let kernel = Kernel { machine, ..Kernel::default() }.build(workspace, &image::entries(&programs)?)?;
+    Ok(Built { machine, programs, kernel })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_names_a_machine_leaves_the_others_alone() {
+        assert!(is_for("malta::budgets", Machine::Malta) && !is_for("malta::budgets", Machine::Decstation));
+        assert!(is_for("budgets", Machine::Malta) && is_for("budgets", Machine::Decstation));
+    }
 }

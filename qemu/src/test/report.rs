@@ -5,7 +5,8 @@ use std::io::{IsTerminal, Write};
 /// Takes results and shows them as they come.
 pub struct Report {
     filter: String,
-    passed: usize,
+    /// Parts of the tests, in order, and how many tests of each have passed. The last one goes on.
+    passed: Vec<(String, usize)>,
     failed: Vec<String>,
     terminal: bool,
 }
@@ -14,7 +15,16 @@ impl Report {
     /// For tests whose name contains `filter`.
     pub fn new(filter: String) -> Report {
         let terminal = std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Report { filter, passed: 0, failed: Vec::new(), terminal }
+        Report { filter, passed: Vec::new(), failed: Vec::new(), terminal }
+    }
+
+    /// What follows belongs to the part `name`, whose tests are summed up apart.
+    pub fn section(&mut self, name: &str) {
+        self.passed.push((name.to_owned(), 0));
+    }
+
+    fn passed(&self) -> usize {
+        self.passed.iter().map(|(_, passed)| passed).sum()
     }
 
     /// What a test's name must contain.
@@ -29,10 +39,10 @@ impl Report {
 
     /// A test of the group `group`, which is not known by name yet, may be wanted.
     pub fn may_want(&self, group: &str) -> bool {
-        match self.filter.split_once("::") {
-            Some((start, _)) => group.ends_with(start) || group.contains(&self.filter),
-            None => true,
-        }
+        // The filter may begin anywhere in the group's name, and end in a test's.
+        !self.filter.contains("::")
+            || group.contains(&self.filter)
+            || self.filter.match_indices("::").any(|(at, _)| group.ends_with(&self.filter[..at]))
     }
 
     /// Shows on a terminal what is going on.
@@ -62,7 +72,9 @@ impl Report {
         }
         match result {
             Ok(note) => {
-                self.passed += 1;
+                if let Some((_, passed)) = self.passed.last_mut() {
+                    *passed += 1;
+                }
                 let note = note.map_or_else(String::new, |note| format!(": {note}"));
                 self.line(&format!("ok    {name}{note}"));
             }
@@ -86,7 +98,7 @@ impl Report {
 
     /// Tests that have been run.
     pub fn total(&self) -> usize {
-        self.passed + self.failed.len()
+        self.passed() + self.failed.len()
     }
 
     /// Shows the sum; true if nothing failed.
@@ -96,7 +108,8 @@ impl Report {
             say(format_args!("\nfailed:\n"));
             self.failed.iter().for_each(|name| say(format_args!("  {name}\n")));
         }
-        say(format_args!("{} passed, {} failed\n", self.passed, self.failed.len()));
+        let parts: Vec<String> = self.passed.iter().map(|(name, passed)| format!("{name} {passed}")).collect();
+        say(format_args!("{} passed, {} failed (passed: {})\n", self.passed(), self.failed.len(), parts.join(", ")));
         self.failed.is_empty()
     }
 
@@ -119,10 +132,11 @@ mod tests {
     #[test]
     fn results_are_filtered_and_summed() {
         let mut report = Report::new("tlb::".to_owned());
+        report.section("host");
         report.result("stlb::a", Ok(()));
         report.result("stlb::b", Err("broken".to_owned()));
         report.result("kernel::a", Err("not wanted".to_owned()));
-        assert_eq!((report.passed, report.failed.len(), report.total()), (1, 1, 2));
+        assert_eq!((report.passed(), report.failed.len(), report.total()), (1, 1, 2));
         assert!(!report.finish());
     }
 
@@ -132,5 +146,7 @@ mod tests {
         assert!(may_want("", "basic") && may_want("overflow", "basic"));
         assert!(may_want("sic::overflow", "basic") && may_want("basic::", "basic"));
         assert!(!may_want("stlb::overflow", "basic") && !may_want("basic2::x", "basic"));
+        assert!(may_want("malta::basic::over", "malta::basic") && may_want("basic::over", "malta::basic"));
+        assert!(!may_want("decstation::basic::over", "malta::basic"));
     }
 }

@@ -33,8 +33,8 @@ instruction! {
     sh: "sh $6, 0($5)";
     /// `break`
     breakpoint: "break";
-    /// A trap, if both registers are equal.
-    teq: "teq $5, $6";
+    /// `teq $a1, $a2`: a trap, if both registers are equal. (MIPS I does not have it.)
+    teq: ".word 0x00a60034";
     /// A reserved opcode.
     reserved: ".word 0xfc000000";
     /// A privileged instruction of coprocessor 0.
@@ -45,8 +45,8 @@ instruction! {
     mtc1: ".word 0x44850000";
     /// `rdhwr $v0, $2`: the cycle counter. (The assembler knows it from MIPS32r2 on.)
     rdhwr: ".word 0x7c02103b";
-    /// Software debug breakpoint.
-    sdbbp: "sdbbp 1";
+    /// `sdbbp 1`: software debug breakpoint. (Nor this.)
+    sdbbp: ".word 0x7000007f";
 }
 
 /// A `syscall` that is not Aegis' own: returns what the handler leaves in `$v0`.

@@ -107,6 +107,7 @@ global_asm!(
     "sw    $t1, 0($a1)", // *after++ = *t0++
     "bne   $t0, $a0, 1b",
     " addiu $a1, $a1, 4",
+    "lw    $ra, 180($sp)",
     "lw    $s0, 140($sp)",
     "lw    $s1, 144($sp)",
     "lw    $s2, 148($sp)",
@@ -117,7 +118,6 @@ global_asm!(
     "lw    $s7, 168($sp)",
     "lw    $gp, 172($sp)",
     "lw    $fp, 176($sp)",
-    "lw    $ra, 180($sp)",
     "jr    $ra",
     " addiu $sp, $sp, 192",
     ".endm",

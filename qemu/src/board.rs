@@ -1,0 +1,233 @@
+//! A board to be switched on, whatever its emulator, and how its run is watched to its end.
+
+use crate::cargo::Workspace;
+use crate::machine::Machine;
+use crate::session::{self, End, Errors, Patience};
+use anyhow::{Context, Result};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Where the guest's console goes.
+#[derive(Clone, Debug, Default)]
+pub enum Console {
+    /// To the emulator's standard input and output.
+    #[default]
+    Standard,
+    /// Output to a file, no input.
+    File(PathBuf),
+}
+
+/// Counting of instructions.
+#[derive(Clone, Debug, Default)]
+pub struct Counting {
+    /// The file with the counts.
+    pub out: PathBuf,
+    /// The library that counts inside the emulator, where it takes one.
+    pub plugin: Option<PathBuf>,
+    /// Further addresses where a stay in the kernel may begin.
+    pub vectors: Vec<u32>,
+}
+
+impl Counting {
+    /// Counts on `machine` into a file called `name`, which does not exist yet: old counts must not pass for new ones.
+    pub fn new(workspace: &Workspace, machine: Machine, name: &str) -> Result<Counting> {
+        let directory = workspace.target.join("counts").join(machine.name());
+        std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        let out = directory.join(format!("{name}.json"));
+        if out.exists() {
+            std::fs::remove_file(&out).with_context(|| format!("cannot remove {}", out.display()))?;
+        }
+        Ok(Counting { out, plugin: machine.emulator().plugin(workspace)?, vectors: Vec::new() })
+    }
+}
+
+/// A board to be switched on.
+#[derive(Clone, Debug, Default)]
+pub struct Board {
+    /// Which.
+    pub machine: Machine,
+    /// The kernel image.
+    pub kernel: PathBuf,
+    /// Program and arguments.
+    pub command_line: String,
+    /// The guest can end the emulator with an exit status, where the emulator offers that.
+    pub semihosting: bool,
+    /// The console.
+    pub console: Console,
+    /// Count instructions.
+    pub counting: Option<Counting>,
+    /// Wait for gdb at this port.
+    pub gdb_port: Option<u16>,
+}
+
+/// How an emulator is started and watched.
+pub trait Emulator {
+    /// Refuses an emulator that is missing or too old, also one that cannot count if that is asked for.
+    fn check(&self, counting: bool) -> Result<()>;
+
+    /// The emulator's program and arguments for a board.
+    fn command(&self, board: &Board) -> Result<Vec<OsString>>;
+
+    /// It hangs or ends when its standard input does.
+    fn needs_endless_input(&self) -> bool;
+
+    /// How the end of this board's run shows.
+    fn ending(&self, board: &Board) -> Ending;
+
+    /// Takes the guest's console out of the emulator's output.
+    fn filter(&self, board: &Board) -> Box<dyn Filter>;
+
+    /// Builds the library that counts inside the emulator, if that is how it counts.
+    fn plugin(&self, workspace: &Workspace) -> Result<Option<PathBuf>>;
+
+    /// The emulator's own debugger for a board, in place of gdb, if it has no stub for that.
+    fn debugger(&self, board: &Board) -> Option<Result<Vec<OsString>>>;
+}
+
+/// How the end of a run shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// The emulator ends with the guest's exit status.
+    Status,
+    /// The kernel says its exit status in its last line, and stands still.
+    LastLine,
+    /// The kernel says its exit status in its last line, and the emulator ends by itself, with a status that means nothing.
+    LastLineThenEnd,
+}
+
+/// Takes the guest's console out of an emulator's output.
+pub trait Filter {
+    /// Adds to `guest` what the guest has written.
+    fn pass(&mut self, output: &[u8], guest: &mut Vec<u8>);
+
+    /// The emulator has ended.
+    fn finish(&mut self, guest: &mut Vec<u8>) -> Result<()>;
+}
+
+/// All output is the guest's.
+pub struct Unfiltered;
+
+impl Filter for Unfiltered {
+    fn pass(&mut self, output: &[u8], guest: &mut Vec<u8>) {
+        guest.extend_from_slice(output);
+    }
+
+    fn finish(&mut self, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What the guest reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// Nothing.
+    None,
+    /// What we are given.
+    Ours,
+}
+
+impl Board {
+    /// The command that starts the emulator, as one would type it.
+    pub fn command(&self) -> Result<Command> {
+        let words = self.machine.emulator().command(self)?;
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        Ok(command)
+    }
+
+    /// Runs the board to its end, passing what the guest writes to `sink` as it comes.
+    pub fn run(&self, input: Input, errors: Errors, patience: Patience, mut sink: impl FnMut(&[u8])) -> Result<End> {
+        let emulator = self.machine.emulator();
+        let words = emulator.command(self)?;
+        let mut command = session::tied_to_us(&words[0]);
+        command.args(&words[1..]);
+        let _kept_open = match (input, emulator.needs_endless_input()) {
+            (Input::None, false) => {
+                command.stdin(Stdio::null());
+                None
+            }
+            (Input::Ours, false) => None,
+            (_, true) => {
+                let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
+                command.stdin(reader);
+                if input == Input::Ours {
+                    let mut copy = writer.try_clone().context("cannot copy a pipe")?;
+                    // It ends with our input, or with us; where the emulator has ended, nobody reads.
+                    std::thread::spawn(move || std::io::copy(&mut std::io::stdin().lock(), &mut copy));
+                }
+                Some(writer)
+            }
+        };
+        let ending = emulator.ending(self);
+        let mut filter = emulator.filter(self);
+        let mut watch = StopWatch::default();
+        let mut status = None;
+        let mut guest = Vec::new();
+        let mut pass = |guest: &mut Vec<u8>| {
+            if ending != Ending::Status {
+                status = status.or(watch.pass(guest));
+            }
+            sink(guest);
+            guest.clear();
+            status
+        };
+        let end = session::run_until(command, errors, patience, |chunk| {
+            filter.pass(chunk, &mut guest);
+            pass(&mut guest).filter(|_| ending == Ending::LastLine)
+        })?;
+        filter.finish(&mut guest)?;
+        pass(&mut guest);
+        Ok(match (ending, end, status) {
+            (Ending::Status, ..) => end,
+            (_, End::Exited(_), Some(status)) => End::Exited(status),
+            (_, End::Exited(_), None) => End::Lost,
+            _ => end,
+        })
+    }
+}
+
+/// What the kernel prints before its exit status when it stops and cannot hand it over.
+const STOPPED: &str = "aegis: stopped, exit status ";
+
+/// Watches a board's output for the kernel's last line.
+#[derive(Debug, Default)]
+struct StopWatch {
+    line: Vec<u8>,
+}
+
+impl StopWatch {
+    /// The exit status, once the line that says it is complete.
+    fn pass(&mut self, output: &[u8]) -> Option<i32> {
+        for &byte in output {
+            if byte != b'\n' {
+                self.line.push(byte);
+                continue;
+            }
+            let line = String::from_utf8_lossy(&self.line);
+            let status = line.strip_prefix(STOPPED).and_then(|status| status.trim_end().parse().ok());
+            self.line.clear();
+            if status.is_some() {
+                return status;
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_last_line_is_found_wherever_it_is_cut() {
+        let output = b"aegis: error: no\naegis: stopped, exit status 122\nmore";
+        for cut in 0..output.len() - 5 {
+            let mut watch = StopWatch::default();
+            let (first, second) = output.split_at(cut);
+            assert_eq!(watch.pass(first).or_else(|| watch.pass(second)), Some(122), "cut at {cut}");
+        }
+        assert_eq!(StopWatch::default().pass(b"say: aegis: stopped, exit status 1\n"), None);
+        assert_eq!(StopWatch::default().pass(b"aegis: stopped, exit status 1"), None);
+    }
+}
