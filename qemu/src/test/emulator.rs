@@ -2,7 +2,7 @@
 
 use super::Built;
 use super::host::tail;
-use super::judge::{Verdict, judge};
+use super::judge::{Outcome, Verdict, judge};
 use super::report::Report;
 use crate::annotate::Annotator;
 use crate::archive::Entry;
@@ -120,10 +120,15 @@ fn report_verdict(case: &Case, is_tap: bool, verdict: Verdict, details: &str, re
     let before = report.total();
     // Once is enough.
     let mut details_left = details;
-    for (name, result) in verdict.points {
+    for (name, outcome) in verdict.points {
         let name = format!("{}::{name}", case.name);
-        let result = result.map_err(|why| format!("{why}{}", std::mem::take(&mut details_left)));
-        report.result(&name, result);
+        match outcome {
+            Outcome::Passed => report.result(&name, Ok(())),
+            Outcome::Skipped(why) => report.skipped(&name, &why),
+            Outcome::Failed(why) => {
+                report.result(&name, Err(format!("{why}{}", std::mem::take(&mut details_left))));
+            }
+        }
     }
     match verdict.fault {
         // A test of this run that is wanted may be among those that gave no result.

@@ -4,11 +4,22 @@ use crate::case::Expect;
 use crate::session::End;
 use std::collections::BTreeMap;
 
+/// What came of one test of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It passed.
+    Passed,
+    /// The machine cannot show it; the program says why.
+    Skipped(String),
+    /// It failed; the program says why.
+    Failed(String),
+}
+
 /// What is to be said of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// Tests by name. The reason of a failure is the program's own.
-    pub points: Vec<(String, Result<(), String>)>,
+    /// Tests by name.
+    pub points: Vec<(String, Outcome)>,
     /// What is wrong with the run as a whole.
     pub fault: Option<String>,
 }
@@ -55,17 +66,17 @@ fn find_shown(output: &str, shows: &[&str]) -> Option<String> {
 fn judge_tap(end: End, output: &str) -> Verdict {
     let mut plan = None;
     let mut faults: Vec<String> = Vec::new();
-    let mut points: BTreeMap<usize, (String, Result<(), String>)> = BTreeMap::new();
+    let mut points: BTreeMap<usize, (String, Outcome)> = BTreeMap::new();
     for line in output.lines().map(str::trim_end) {
         if let Some(count) = line.strip_prefix("1..").and_then(|count| count.parse::<usize>().ok()) {
             if plan.replace(count).is_some() {
                 faults.push(format!("a second plan: {line}"));
             }
-        } else if let Some((number, name, result)) = parse_point(line) {
+        } else if let Some((number, name, outcome)) = parse_point(line) {
             if plan.is_none_or(|count| number == 0 || number > count) {
                 faults.push(format!("outside the plan: {line}"));
             }
-            if points.insert(number, (name, result)).is_some() {
+            if points.insert(number, (name, outcome)).is_some() {
                 faults.push(format!("a second time: {line}"));
             }
         }
@@ -82,26 +93,30 @@ fn judge_tap(end: End, output: &str) -> Verdict {
         }
     }
     // A program with a failed test ends with status 1, which is no news.
-    let failed = points.values().any(|(_, result)| result.is_err());
+    let failed = points.values().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)));
     if !(failed && end == End::Exited(1)) {
         faults.splice(0..0, describe_end(end, 0));
     }
     Verdict { points: points.into_values().collect(), fault: (!faults.is_empty()).then(|| faults.join("; ")) }
 }
 
-/// Takes `ok K - name` or `not ok K - name: why` apart.
-fn parse_point(line: &str) -> Option<(usize, String, Result<(), String>)> {
+/// Takes `ok K - name`, `ok K - name # SKIP why` or `not ok K - name: why` apart.
+fn parse_point(line: &str) -> Option<(usize, String, Outcome)> {
     let (passed, rest) = match line.strip_prefix("not ok ") {
         Some(rest) => (false, rest),
         None => (true, line.strip_prefix("ok ")?),
     };
-    let (number, name) = rest.split_once(" - ")?;
+    let (number, rest) = rest.split_once(" - ")?;
     let number = number.parse().ok()?;
-    if passed {
-        return Some((number, name.to_owned(), Ok(())));
-    }
-    let (name, why) = name.split_once(": ").unwrap_or((name, "no reason given"));
-    Some((number, name.to_owned(), Err(why.to_owned())))
+    let (name, outcome) = if !passed {
+        let (name, why) = rest.split_once(": ").unwrap_or((rest, "no reason given"));
+        (name, Outcome::Failed(why.to_owned()))
+    } else if let Some((name, why)) = rest.split_once(" # SKIP ") {
+        (name, Outcome::Skipped(why.to_owned()))
+    } else {
+        (rest, Outcome::Passed)
+    };
+    Some((number, name.to_owned(), outcome))
 }
 
 #[cfg(test)]
@@ -121,9 +136,16 @@ mod tests {
 
     #[test]
     fn each_point_is_a_test() {
-        let verdict = tap(GOOD, "Aegis\r\n1..2\r\nfree text\r\nok 1 - map\r\nnot ok 2 - unmap: still: there\r\n");
+        let output =
+            "Aegis\r\n1..3\r\nfree\r\nok 1 - map\r\nnot ok 2 - unmap: still: there\r\nok 3 - x # SKIP no: x\r\n";
+        let verdict = tap(GOOD, output);
         assert_eq!(verdict.fault, None);
-        assert_eq!(verdict.points, [("map".to_owned(), Ok(())), ("unmap".to_owned(), Err("still: there".to_owned()))]);
+        let expected = [
+            ("map", Outcome::Passed),
+            ("unmap", Outcome::Failed("still: there".to_owned())),
+            ("x", Outcome::Skipped("no: x".to_owned())),
+        ];
+        assert_eq!(verdict.points, expected.map(|(name, outcome)| (name.to_owned(), outcome)));
     }
 
     #[test]
@@ -150,6 +172,8 @@ mod tests {
         assert_eq!(fault(End::Exited(1), output), "exit status 1 instead of 0");
         assert_eq!(fault(End::Exited(1), "1..1\nnot ok 1 - a: why\n"), "", "the test's failure says it");
         assert_eq!(fault(End::Exited(2), "1..1\nnot ok 1 - a: why\n"), "exit status 2 instead of 0");
+        assert_eq!(fault(End::Exited(1), "1..1\nok 1 - a # SKIP why\n"), "exit status 1 instead of 0");
+        assert!(fault(End::Lost, output).contains("without a last line"));
         assert!(fault(End::Signalled(6), output).contains("signal 6"));
         assert!(fault(End::TooLong(Duration::from_secs(60)), output).contains("60 s"));
         assert!(fault(End::Silent(Duration::from_secs(20)), "").contains("no sign of life in 20 s"));

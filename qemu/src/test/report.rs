@@ -8,6 +8,7 @@ pub struct Report {
     /// Parts of the tests, in order, and how many tests of each have passed. The last one goes on.
     passed: Vec<(String, usize)>,
     failed: Vec<String>,
+    skipped: usize,
     terminal: bool,
 }
 
@@ -15,7 +16,7 @@ impl Report {
     /// For tests whose name contains `filter`.
     pub fn new(filter: String) -> Report {
         let terminal = std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Report { filter, passed: Vec::new(), failed: Vec::new(), terminal }
+        Report { filter, passed: Vec::new(), failed: Vec::new(), skipped: 0, terminal }
     }
 
     /// What follows belongs to the part `name`, whose tests are summed up apart.
@@ -90,15 +91,16 @@ impl Report {
     }
 
     /// Says that a wanted test is left out.
-    pub fn skipped(&self, name: &str, why: &str) {
+    pub fn skipped(&mut self, name: &str, why: &str) {
         if self.wants(name) {
+            self.skipped += 1;
             self.line(&format!("skip  {name}: {why}"));
         }
     }
 
-    /// Tests that have been run.
+    /// Tests that have been run, or were left out for a reason.
     pub fn total(&self) -> usize {
-        self.passed() + self.failed.len()
+        self.passed() + self.failed.len() + self.skipped
     }
 
     /// Shows the sum; true if nothing failed.
@@ -109,7 +111,8 @@ impl Report {
             self.failed.iter().for_each(|name| say(format_args!("  {name}\n")));
         }
         let parts: Vec<String> = self.passed.iter().map(|(name, passed)| format!("{name} {passed}")).collect();
-        say(format_args!("{} passed, {} failed (passed: {})\n", self.passed(), self.failed.len(), parts.join(", ")));
+        let (passed, failed, skipped) = (self.passed(), self.failed.len(), self.skipped);
+        say(format_args!("{passed} passed, {failed} failed, {skipped} skipped (passed: {})\n", parts.join(", ")));
         self.failed.is_empty()
     }
 
