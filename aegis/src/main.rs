@@ -7,12 +7,16 @@
 
 use aegis_abi::status;
 use aegis_kernel::{Kernel, Miss};
+use aegis_machine::board::interrupts::{self, Event, Source};
 use aegis_machine::{Hardware, Owned};
 use core::panic::PanicInfo;
 use log::LevelFilter;
 
-/// Words of the command line that begin so are for the kernel.
+/// Words at the front of the command line that begin so are for the kernel: the level of its messages; the clock that ticks, none
+/// if nothing is said; `interrupt`, for input of which the kernel is told, not asked for.
 const LOG_OPTION: &str = "aegis.log=";
+const CLOCK_OPTION: &str = "aegis.clock=";
+const INPUT_OPTION: &str = "aegis.input=";
 
 /// All that the kernel knows.
 static KERNEL: Owned<Kernel<Hardware>> = Owned::new(Kernel::new(Hardware));
@@ -30,8 +34,8 @@ static ARCHIVE: Archive<[u8; include_bytes!(env!("AEGIS_ARCHIVE")).len()]> =
 #[unsafe(no_mangle)]
 extern "C" fn main() -> ! {
     aegis_machine::init();
-    let (level, command_line) = kernel_options(aegis_machine::board::command_line());
-    aegis_machine::init_log(level);
+    let (options, command_line) = kernel_options(aegis_machine::board::command_line());
+    aegis_machine::init_log(options.level);
     log::info!("an exokernel, version {}, on {}", env!("CARGO_PKG_VERSION"), aegis_machine::board::NAME);
     if let Some(why) = aegis_machine::cpu::unfit() {
         log::error!("{} {why}", aegis_machine::cpu::name());
@@ -43,6 +47,7 @@ extern "C" fn main() -> ! {
         kernel.take_over(Hardware::is_reserved, aegis_machine::public_frames(&ARCHIVE.0));
         kernel.boot(&ARCHIVE.0, command_line)
     });
+    options.interrupts.into_iter().flatten().for_each(enable_interrupt);
     match started {
         Ok(start) => aegis_machine::cpu::enter(start.pc, start.first_frame, aegis_machine::info_frame()),
         Err(error) => {
@@ -52,16 +57,47 @@ extern "C" fn main() -> ! {
     }
 }
 
-/// Takes the kernel's own options from the front of the command line: the level of its messages.
-fn kernel_options(command_line: &str) -> (LevelFilter, &str) {
-    let mut level = LevelFilter::Info;
+/// What the command line asks of the kernel itself.
+struct Options {
+    level: LevelFilter,
+    /// A clock, and input.
+    interrupts: [Option<Source>; 2],
+}
+
+/// Takes the kernel's own options from the front of the command line. What they say that is not known is as if not said.
+fn kernel_options(command_line: &str) -> (Options, &str) {
+    let mut options = Options { level: LevelFilter::Info, interrupts: [None; 2] };
     let mut rest = command_line.trim_start();
-    while let Some(option) = rest.strip_prefix(LOG_OPTION) {
-        let (value, tail) = option.split_once(' ').unwrap_or((option, ""));
-        level = value.parse().unwrap_or(level);
+    loop {
+        let (word, tail) = rest.split_once(' ').unwrap_or((rest, ""));
+        if let Some(level) = word.strip_prefix(LOG_OPTION) {
+            options.level = level.parse().unwrap_or(options.level);
+        } else if let Some(clock) = word.strip_prefix(CLOCK_OPTION) {
+            options.interrupts[0] = clock.parse().ok();
+        } else if let Some(input) = word.strip_prefix(INPUT_OPTION) {
+            options.interrupts[1] = (input == "interrupt").then_some(Source::Input);
+        } else {
+            return (options, rest);
+        }
         rest = tail.trim_start();
     }
-    (level, rest)
+}
+
+/// Lets a device interrupt. Where it cannot, the kernel says so and goes on: a program can tell that nothing ticks.
+fn enable_interrupt(source: Source) {
+    if interrupts::enable(source).is_err() {
+        log::error!("no {source} on this board");
+    }
+}
+
+/// Called by the vectors: an interrupt.
+#[unsafe(no_mangle)]
+extern "C" fn aegis_interrupt(cause: u32) {
+    interrupts::handle(cause, |event| match event {
+        Event::Tick => aegis_machine::count_tick(),
+        // There is nobody yet to hand it to.
+        Event::Input(byte) => log::debug!("input {byte:#04x}"),
+    });
 }
 
 /// Called by the vectors: a system call. The answer is what goes back in `v0` (the low word) and `v1`.

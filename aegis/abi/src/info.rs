@@ -44,4 +44,6 @@ pub struct Counters {
     pub guaranteed: u32,
     /// TLB misses handed to the application.
     pub upcalls: u32,
+    /// Ticks of the clock, if the kernel was told to use one.
+    pub ticks: u32,
 }

@@ -5,6 +5,7 @@ use aegis_abi::Info;
 use aegis_abi::info::Counters;
 use aegis_abi::limits::COMMAND_LINE_BYTES;
 use core::cell::UnsafeCell;
+use core::mem::offset_of;
 
 /// The page. Aligned and so padded to a whole one: nothing else is made public with it.
 #[repr(C, align(4096))]
@@ -14,7 +15,7 @@ pub(crate) struct InfoPage(UnsafeCell<Info>);
 unsafe impl Sync for InfoPage {}
 
 pub(crate) static INFO: InfoPage = InfoPage(UnsafeCell::new(Info {
-    counters: Counters { overflow: 0, guaranteed: 0, upcalls: 0 },
+    counters: Counters { overflow: 0, guaranteed: 0, upcalls: 0, ticks: 0 },
     board: [0; 32],
     processor: [0; 32],
     frames: 0,
@@ -57,13 +58,23 @@ pub(crate) fn publish(archive: &'static [u8], command_line: &str) {
 
 /// Counts a refill.
 pub(crate) fn count(refill: aegis_kernel::Refill) {
-    // SAFETY: the page is valid, and only this code and the vectors, which nothing interrupts, write the counters.
+    increment(match refill {
+        aegis_kernel::Refill::Overflow => offset_of!(Counters, overflow),
+        aegis_kernel::Refill::Guaranteed => offset_of!(Counters, guaranteed),
+    });
+}
+
+/// Counts a tick of the clock.
+pub(crate) fn count_tick() {
+    increment(offset_of!(Counters, ticks));
+}
+
+/// Adds one to the counter at this offset.
+fn increment(offset: usize) {
+    // SAFETY: the page is valid, and only this code and the vectors, which nothing interrupts, write the counters, of which
+    // this is one.
     unsafe {
-        let counters = &raw mut (*INFO.0.get()).counters;
-        let counter = match refill {
-            aegis_kernel::Refill::Overflow => &raw mut (*counters).overflow,
-            aegis_kernel::Refill::Guaranteed => &raw mut (*counters).guaranteed,
-        };
+        let counter = (&raw mut (*INFO.0.get()).counters).byte_add(offset).cast::<u32>();
         counter.write_volatile(counter.read_volatile().wrapping_add(1));
     }
 }

@@ -40,6 +40,11 @@ pub fn publish_info(archive: &'static [u8], command_line: &str) {
     info::publish(archive, command_line);
 }
 
+/// Counts a tick of the clock in the information page.
+pub fn count_tick() {
+    info::count_tick();
+}
+
 /// The frame of the information page.
 pub fn info_frame() -> u32 {
     info::frames().start

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod console;
+pub mod interrupts;
 
 #[cfg(not(target_vendor = "dec"))]
 mod malta;

@@ -122,7 +122,7 @@ pub fn set_block(number: usize, block: Option<&Block>) {
         let handler = block.xh[code];
         let handler = if handler == 0 || area.is_none() { unhandled } else { handler };
         let dispatch = match code {
-            code::INTERRUPT => vectors::kernel_fault(),
+            code::INTERRUPT => vectors::interrupt(),
             code::TLB_LOAD | code::TLB_STORE => vectors::tlb_invalid(),
             code::SYSCALL => vectors::call(),
             code::RESERVED_INSTRUCTION => vectors::reserved_instruction().unwrap_or(handler),

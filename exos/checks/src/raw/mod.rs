@@ -9,3 +9,4 @@ pub mod calls;
 pub mod code;
 pub mod registers;
 pub mod spans;
+pub mod ticks;

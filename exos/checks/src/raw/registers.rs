@@ -124,6 +124,13 @@ global_asm!(
     "WITH_REGISTERS break, break",
     "WITH_REGISTERS load, lw $t9, 0($t9)",
     "WITH_REGISTERS call, syscall",
+    ".macro COUNT",
+    "2:",
+    "bnez  $v0, 2b",
+    " addiu $v0, $v0, -1",
+    ".endm",
+    "WITH_REGISTERS count, COUNT",
+    ".purgem COUNT",
     ".purgem WITH_REGISTERS",
     ".set pop",
 );
@@ -132,6 +139,7 @@ unsafe extern "C" {
     fn exos_checks_registers_break(before: *const Registers, after: *mut Registers);
     fn exos_checks_registers_load(before: *const Registers, after: *mut Registers);
     fn exos_checks_registers_call(before: *const Registers, after: *mut Registers);
+    fn exos_checks_registers_count(before: *const Registers, after: *mut Registers);
 }
 
 /// Runs `break` with these registers; the registers afterwards.
@@ -155,5 +163,13 @@ pub fn across_call(before: &Registers) -> Registers {
     let mut after = [0; 34];
     // SAFETY: as above; the test makes calls without effect on what it uses.
     unsafe { exos_checks_registers_call(before, &mut after) };
+    after
+}
+
+/// Counts `$v0` down to 0, and once more, with these registers; the registers afterwards.
+pub fn across_count(before: &Registers) -> Registers {
+    let mut after = [0; 34];
+    // SAFETY: as above.
+    unsafe { exos_checks_registers_count(before, &mut after) };
     after
 }

@@ -54,7 +54,7 @@ static MEMORY: Word = Word::new(0);
 
 /// Asks the PROM for what it knows.
 pub(super) fn init() {
-    MEMORY.set(prom::memory_bytes().min(FRAMES as u32 * PAGE_BYTES));
+    MEMORY.set(prom::frames().min(FRAMES as u32) * PAGE_BYTES);
 }
 
 /// The PROM's call-back vector, if a PROM that has one started the kernel.

@@ -1,9 +1,10 @@
-//! The console: line 3 of the DC7085, which has four serial lines behind one set of registers. Output is polled.
+//! The console: line 3 of the DC7085, which has four serial lines behind one set of registers. Output is polled; input is
+//! polled or, once enabled, announced by an interrupt.
 //!
 //! Speed and format stay as the PROM has set them.
 
 use super::device;
-use tock_registers::interfaces::{Readable, Writeable};
+use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
 use tock_registers::{register_bitfields, register_structs};
 
@@ -64,4 +65,23 @@ pub fn transmit(bytes: &[u8]) {
         while !chip().csr.is_set(Control::TRANSMIT_READY) {}
         chip().transmit.set(byte.into());
     }
+}
+
+/// Takes a byte that was received, if there is one.
+pub(super) fn receive() -> Option<u8> {
+    loop {
+        let received = chip().receive.extract();
+        if !received.is_set(Receive::VALID) {
+            return None;
+        }
+        // What came on another line is dropped.
+        if received.read(Receive::LINE) == LINE {
+            return Some(received.read(Receive::BYTE) as u8);
+        }
+    }
+}
+
+/// Interrupts whenever a byte was received, until all are taken.
+pub(super) fn enable_interrupt() {
+    chip().csr.modify(Control::RECEIVE_INTERRUPT_ENABLE::SET);
 }

@@ -6,6 +6,7 @@
 use super::arguments::callbacks;
 use crate::board::arguments::word;
 use crate::memory::KSEG0;
+use aegis_abi::limits::PAGE_BYTES;
 
 /// Byte offsets of functions in the call-back vector.
 mod offset {
@@ -16,20 +17,23 @@ mod offset {
 /// Where the PROM is to put its map of memory, up to 15 KB: between its own data and the kernel.
 const BITMAP: u32 = KSEG0 + 0x2_0000;
 
-/// Bytes of memory from address 0 to the first page that is missing or bad.
-pub(super) fn memory_bytes() -> u32 {
+/// Frames of memory from address 0 to the first that is missing or bad. None where the PROM counts in other pages.
+pub(super) fn frames() -> u32 {
     // int getbitmap(map): the map holds the bytes of a page, then a bit for each page, 1 for a good one. Returns the bytes of
     // the bits.
     let words = call(offset::GET_BITMAP, BITMAP).unwrap_or(0) / 4;
-    let mut pages = 0;
+    if word(BITMAP, 0) != Some(PAGE_BYTES) {
+        return 0;
+    }
+    let mut frames = 0;
     for n in 1..=words {
         let good = word(BITMAP, n).unwrap_or(0).trailing_ones();
-        pages += good;
+        frames += good;
         if good < u32::BITS {
             break;
         }
     }
-    pages.saturating_mul(word(BITMAP, 0).unwrap_or(0))
+    frames
 }
 
 /// Halts the machine. Where there is no such PROM, does nothing.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod console;
+pub mod interrupts;
 mod power;
 
 pub use arguments::{command_line, memory_bytes};

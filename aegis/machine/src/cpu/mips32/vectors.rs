@@ -34,6 +34,11 @@ pub fn call() -> u32 {
     vec_call as *const () as u32
 }
 
+/// Where an interrupt goes: it has a vector of its own, so this is none.
+pub fn interrupt() -> u32 {
+    kernel_fault()
+}
+
 /// Where a reference to the invalid half of a live TLB entry goes.
 pub fn tlb_invalid() -> u32 {
     vec_tlb_invalid as *const () as u32

@@ -1,5 +1,6 @@
 //! The registers of coprocessor 0, by number.
 
+use crate::board::interrupts::LINES;
 use core::arch::asm;
 
 /// Defines a function that reads a register, given its number.
@@ -78,11 +79,14 @@ pub fn set_context(tag: u32) {
 /// Status of the kernel: kernel mode, interrupts off, vectors in memory, no coprocessor for programs.
 const KERNEL_STATUS: u32 = 0;
 
-/// Status to return to a program with: user mode after `rfe`; interrupts are not used yet.
+/// Status to return to a program with: after `rfe`, user mode with interrupts on, those on the lines that the board uses. Whether
+/// there are any is for its devices to say.
 pub(super) const USER_STATUS: u32 = {
     /// KUp: the mode that `rfe` restores is user mode.
     const PREVIOUS_USER: u32 = 1 << 3;
-    PREVIOUS_USER
+    /// IEp: it restores interrupts on.
+    const PREVIOUS_ENABLED: u32 = 1 << 2;
+    PREVIOUS_USER | PREVIOUS_ENABLED | LINES
 };
 
 /// Upper half of Status with IsC, isolate caches, alone.

@@ -9,6 +9,7 @@
 mod call;
 pub(super) mod cp0;
 mod enter;
+mod interrupt;
 mod miss;
 mod passage;
 mod start;

@@ -1,5 +1,5 @@
 //! The vectors, and what they lead to: here what ends in a program's handler or in the kernel's own end, in [`super::call`]
-//! system calls, in [`super::miss`] TLB misses. This is all the assembly that runs between a program and the kernel's Rust code.
+//! system calls, in [`super::miss`] TLB misses, in [`super::interrupt`] interrupts. This is all the assembly that runs between a program and the kernel's Rust code.
 //!
 //! Strategy. A TLB refill is answered from the STLB at its vector, by the thesis' sequence in the crate `stlb`. Everything else
 //! starts from the current dispatch block: Cause holds the exception code, already scaled by 4, so adding it to the block makes
@@ -27,6 +27,7 @@ use core::mem::offset_of;
 
 unsafe extern "C" {
     fn vec_call();
+    fn vec_interrupt();
     fn vec_tlb_invalid();
     fn vec_unhandled();
     fn vec_kernel_fault();
@@ -35,6 +36,11 @@ unsafe extern "C" {
 /// Where a system call goes.
 pub fn call() -> u32 {
     vec_call as *const () as u32
+}
+
+/// Where an interrupt goes.
+pub fn interrupt() -> u32 {
+    vec_interrupt as *const () as u32
 }
 
 /// Where a reference to a page that stands in the TLB without being valid goes.

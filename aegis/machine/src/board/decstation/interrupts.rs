@@ -1,0 +1,53 @@
+//! Interrupts. The real-time clock has a line of the processor to itself; all other devices share one, and the system control
+//! and status register tells them apart.
+
+use super::csr::Device;
+use super::{console, csr, lance_timer, rtc};
+use crate::board::interrupts::{Event, Missing, Source};
+
+/// Line of the devices behind the system control and status register, as a bit of Cause and Status (IP2).
+const SYSTEM: u32 = 1 << 10;
+/// Line of the real-time clock (IP3).
+const CLOCK: u32 = 1 << 11;
+/// Lines of the processor that are used, as bits of Cause and Status.
+pub const LINES: u32 = SYSTEM | CLOCK;
+
+/// Turns all interrupts off that the PROM may have left on.
+pub(super) fn init() {
+    csr::disable_all();
+    rtc::stop();
+}
+
+/// Lets a device interrupt.
+pub fn enable(source: Source) -> Result<(), Missing> {
+    match source {
+        Source::RealTimeClock => rtc::start(),
+        Source::InstructionClock => {
+            lance_timer::start();
+            csr::enable(Device::Lance);
+        }
+        Source::Input => {
+            console::enable_interrupt();
+            csr::enable(Device::Serial);
+        }
+    }
+    Ok(())
+}
+
+/// Reports why the processor was interrupted, given Cause, and makes the devices withdraw their requests.
+pub fn handle(cause: u32, mut report: impl FnMut(Event)) {
+    if cause & CLOCK != 0 && rtc::acknowledge() {
+        report(Event::Tick);
+    }
+    if cause & SYSTEM != 0 {
+        if csr::is_pending(Device::Lance) {
+            lance_timer::acknowledge();
+            report(Event::Tick);
+        }
+        if csr::is_pending(Device::Serial) {
+            while let Some(byte) = console::receive() {
+                report(Event::Input(byte));
+            }
+        }
+    }
+}

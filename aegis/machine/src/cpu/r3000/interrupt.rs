@@ -1,0 +1,63 @@
+//! Interrupts, from the general vector on. They are answered in Rust, and the program goes on where it was.
+//!
+//! For the rules of the assembly see [`super::vectors`].
+
+use super::cp0::{ISOLATE_CACHES, USER_STATUS};
+use super::passage::{FLUSH, back_to_user, enter_rust, leave_rust};
+use crate::cpu::dispatch::DISPATCHER;
+use crate::cpu::frames::{self, MissFrame, caller_saved};
+use crate::cpu::operands::*;
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+global_asm!(
+    ".section .vectors.rest,\"ax\",@progbits",
+    ".set push",
+    ".set mips1",
+    ".set noreorder",
+    ".set noat",
+    // An interrupt: void aegis_interrupt(Cause). It may come between any two instructions of a program, but for a branch and its
+    // delay slot, so all caller-saved registers are kept; k0 and k1 are nobody's.
+    ".globl vec_interrupt",
+    "vec_interrupt:",
+    "lui   $k0, %hi(_stack - {MISS_FRAME})",
+    "addiu $k0, $k0, %lo(_stack - {MISS_FRAME})", // k0 = frame on the kernel's stack
+    "sw    $sp, {MISS_SP}($k0)",
+    "move  $sp, $k0",
+    caller_saved!("sw   "),
+    "mfhi  $t0",
+    "mflo  $t1",
+    "mfc0  $t2, $14",
+    "sw    $t0, {MISS_HI}($sp)",
+    "sw    $t1, {MISS_LO}($sp)",
+    "sw    $t2, {MISS_EPC}($sp)",
+    "mfc0  $a0, $13",                           // the argument: Cause; the jump hides the load delay
+    enter_rust!("jal", "aegis_interrupt"),
+    leave_rust!(),
+    "lw    $t0, {MISS_HI}($sp)",
+    "lw    $t1, {MISS_LO}($sp)",
+    "mthi  $t0",
+    "mtlo  $t1",
+    caller_saved!("lw   "),
+    "lw    $k0, {MISS_EPC}($sp)",               // k0 = the interrupted instruction, or the branch before it
+    "lw    $sp, {MISS_SP}($sp)",
+    back_to_user!("$k0", "$k1"),
+    ".set pop",
+
+    DISPATCHER = sym DISPATCHER,
+    CURRENT = const CURRENT,
+    RESUME = const RESUME,
+    FLUSH = const FLUSH,
+    ISOLATE_CACHES = const ISOLATE_CACHES,
+    USER_STATUS = const USER_STATUS,
+    AT = const frames::AT,
+    V = const frames::V,
+    A = const frames::A,
+    T = const frames::T,
+    RA = const frames::RA,
+    MISS_FRAME = const size_of::<MissFrame>(),
+    MISS_SP = const offset_of!(MissFrame, sp),
+    MISS_HI = const offset_of!(MissFrame, hi),
+    MISS_LO = const offset_of!(MissFrame, lo),
+    MISS_EPC = const offset_of!(MissFrame, epc),
+);
