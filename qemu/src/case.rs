@@ -2,7 +2,7 @@
 
 use crate::counts::Counts;
 use crate::machine::Machine;
-use crate::run::LOG_OPTION;
+use crate::run::KERNEL_OPTION;
 use anyhow::Result;
 use std::time::Duration;
 
@@ -90,6 +90,11 @@ impl Case {
         Case { file: Some((name, contents)), ..self }
     }
 
+    /// With this command line in place of the program's name alone.
+    pub fn command(self, command_line: &str) -> Case {
+        Case { command_line: command_line.to_owned(), ..self }
+    }
+
     /// With another limit of time.
     pub fn limit(self, seconds: u64) -> Case {
         Case { limit: Duration::from_secs(seconds), ..self }
@@ -137,6 +142,6 @@ impl Case {
 
     /// The program, without arguments and without what is for the kernel.
     pub fn program(&self) -> &str {
-        self.command_line.split(' ').find(|word| !word.starts_with(LOG_OPTION)).unwrap_or_default()
+        self.command_line.split(' ').find(|word| !word.starts_with(KERNEL_OPTION)).unwrap_or_default()
     }
 }

@@ -37,7 +37,7 @@ const fn budgets(machine: Machine) -> Budgets {
         Machine::Decstation => Budgets {
             stlb_hit: 18,
             pages: 1,
-            exception: 16,
+            exception: 17,
             exception_and_back: 40,
             null_call: 30,
             small_call: 120,
@@ -132,6 +132,18 @@ pub fn cases(machine: Machine) -> Vec<Case> {
             .only(Machine::Malta)
             .without_semihosting()
             .status(7),
+        // Interrupts, of a clock that ticks in real time and of one that counts instructions.
+        Case::tap("ticks").command("aegis.clock=deterministic ticks deterministic").only(Machine::Decstation),
+        Case::tap("ticks").name("ticks::rtc").command("aegis.clock=rtc ticks rtc").only(Machine::Decstation),
+        Case::tap("memory").name("ticks::memory").command("aegis.clock=deterministic memory").only(Machine::Decstation),
+        Case::tap("random_calls")
+            .name("ticks::random_calls")
+            .command("aegis.clock=rtc random_calls")
+            .features(&["checked"])
+            .only(Machine::Decstation),
+        Case::output("ticks::no clock", "aegis.clock=rtc ticks")
+            .only(Machine::Malta)
+            .shows(&["error: no real-time clock on this board"]),
         // The same programs on a kernel that checks all its invariants again and again, and at the end.
         Case::tap("random_calls").features(&["checked"]),
         Case::tap("memory").name("checked::memory").features(&["checked"]),

@@ -39,8 +39,21 @@ pub enum Level {
     Trace,
 }
 
-/// What the kernel takes from the front of the command line.
-pub const LOG_OPTION: &str = "aegis.log=";
+/// A clock that interrupts programs. The kernel counts its ticks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Clock {
+    /// In real time
+    Rtc,
+    /// After so many instructions, the same in every run
+    Deterministic,
+}
+
+/// How words begin that the kernel takes from the front of the command line.
+pub const KERNEL_OPTION: &str = "aegis.";
+/// The one for what the kernel tells.
+const LOG_OPTION: &str = "aegis.log=";
+/// The one for the clock.
+const CLOCK_OPTION: &str = "aegis.clock=";
 
 /// Options of `./x run`.
 #[derive(Args)]
@@ -60,6 +73,9 @@ pub struct Options {
     /// What the kernel tells
     #[arg(long, value_name = "LEVEL")]
     log: Option<Level>,
+    /// Let a clock interrupt the program (decstation only)
+    #[arg(long, value_name = "CLOCK")]
+    clock: Option<Clock>,
     /// Program and its arguments, separated by blanks for the program too [default: tour]
     #[arg(value_names = ["PROGRAM", "ARGS"], num_args = 0.., trailing_var_arg = true)]
     command: Vec<String>,
@@ -86,6 +102,8 @@ pub struct Wanted<'a> {
     pub command: &'a [String],
     /// What the kernel tells.
     pub log: Option<Level>,
+    /// A clock that interrupts the program.
+    pub clock: Option<Clock>,
     /// Instructions are to be counted.
     pub counting: bool,
 }
@@ -95,10 +113,9 @@ pub const COUNTING: &str = "counting";
 
 /// Builds all that is wanted.
 pub fn prepare(workspace: &Workspace, wanted: Wanted<'_>) -> Result<Prepared> {
-    let Wanted { machine, file, command, log, counting } = wanted;
+    let Wanted { machine, file, command, log, clock, counting } = wanted;
     let kernel = Kernel { machine, features: if counting { &[COUNTING] } else { &[] }, archive: None };
-    let option = log.and_then(|level| Some(format!("{LOG_OPTION}{} ", level.to_possible_value()?.get_name())));
-    let option = option.unwrap_or_default();
+    let option = option_word(LOG_OPTION, log) + &option_word(CLOCK_OPTION, clock);
     let mut programs = image::build_programs(workspace, machine)?;
     let Some(path) = file else {
         let name = command.first().map_or(DEFAULT_PROGRAM, String::as_str);
@@ -121,6 +138,12 @@ pub fn prepare(workspace: &Workspace, wanted: Wanted<'_>) -> Result<Prepared> {
     Ok(Prepared { kernel, program: path, command_line: option + &words.join(" ") })
 }
 
+/// A word for the kernel, if there is a value, and the blank behind it.
+fn option_word(name: &str, value: Option<impl ValueEnum>) -> String {
+    let value = value.and_then(|value| value.to_possible_value());
+    value.map_or_else(String::new, |value| format!("{name}{} ", value.get_name()))
+}
+
 /// The program of that name; the error lists those that exist.
 pub fn find<'a>(programs: &'a [Program], name: &str) -> Result<&'a Program> {
     if let Some(program) = programs.iter().find(|program| program.name == name) {
@@ -138,8 +161,14 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     let Options { machine, count, .. } = *options;
     machine.emulator().check(count)?;
     let counting = count.then(|| Counting::new(workspace, machine, "run")).transpose()?;
-    let wanted =
-        Wanted { machine, file: options.file.as_deref(), command: &options.command, log: options.log, counting: count };
+    let wanted = Wanted {
+        machine,
+        file: options.file.as_deref(),
+        command: &options.command,
+        log: options.log,
+        clock: options.clock,
+        counting: count,
+    };
     let prepared = prepare(workspace, wanted)?;
     let board = Board {
         machine,

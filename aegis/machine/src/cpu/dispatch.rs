@@ -58,7 +58,8 @@ pub(super) struct DispatchBlocks([DispatchBlock; ENVS]);
 
 pub(super) static BLOCKS: DispatchBlocks = DispatchBlocks([const { DispatchBlock::new() }; ENVS]);
 
-/// Which block counts, and the kernel's own. They stand together so that the vectors reach all with one address.
+/// Which block counts, and the kernel's own. They stand together so that the vectors reach all with one address, and the words
+/// behind the block with one upper half.
 #[repr(C)]
 pub(super) struct Dispatcher {
     /// The kernel's own block: every exception that it takes is a fault of its own.
@@ -67,6 +68,8 @@ pub(super) struct Dispatcher {
     pub current: Word,
     /// Address of the block of the environment that runs when the kernel is left.
     pub resume: Word,
+    /// What a program had in `k0` when the general vector was entered, where interrupts enter there too: they leave it as it was.
+    pub k0: Word,
     /// Goes with code of the kernel's in place of a save area. Never read.
     pub scratch: [Word; SAVE_AREA_BYTES as usize / size_of::<Word>()],
 }
@@ -75,6 +78,7 @@ pub(super) static DISPATCHER: Dispatcher = Dispatcher {
     kernel_block: DispatchBlock::new(),
     current: Word::new(0),
     resume: Word::new(0),
+    k0: Word::new(0),
     scratch: [const { Word::new(0) }; SAVE_AREA_BYTES as usize / size_of::<Word>()],
 };
 
@@ -83,6 +87,7 @@ const _: () = {
     assert!(offset_of!(DispatchBlock, dispatch) == 0);
     assert!(size_of::<DispatchBlock>() == 512 && size_of::<DispatchBlocks>() <= 1 << 16);
     assert!(EXCEPTIONS * size_of::<Word>() == 128);
+    assert!(size_of::<Dispatcher>() == 2 * size_of::<DispatchBlock>());
 };
 
 fn address<T>(object: &'static T) -> u32 {

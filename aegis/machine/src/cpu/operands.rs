@@ -26,6 +26,9 @@ pub(super) const PID: usize = offset_of!(DispatchBlock, pid);
 pub(super) const CURRENT: usize = offset_of!(Dispatcher, current);
 /// Offset in the dispatcher of the address of the block to resume.
 pub(super) const RESUME: usize = offset_of!(Dispatcher, resume);
+/// Offset in the dispatcher of what a program had in `k0`.
+#[cfg_attr(not(target_vendor = "dec"), allow(dead_code, reason = "on MIPS32 interrupts have a vector of their own"))]
+pub(super) const K0: usize = offset_of!(Dispatcher, k0);
 const _: () = assert!(offset_of!(Dispatcher, kernel_block) == 0);
 
 /// The exception code in Cause, which so is an offset in a table of a block.

@@ -1,7 +1,7 @@
 //! The way into the first program.
 
 use super::cp0::USER_STATUS;
-use super::passage::back_to_user;
+use super::passage::{back_to_user, empty_cache};
 use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::operands::CURRENT;
 use core::arch::asm;

@@ -3,7 +3,7 @@
 //! For the rules of the assembly see [`super::vectors`].
 
 use super::cp0::{ISOLATE_CACHES, USER_STATUS};
-use super::passage::{FLUSH, back_to_user, enter_rust, leave_rust};
+use super::passage::{FLUSH, empty_cache, enter_rust, leave_rust};
 use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::frames::{self, MissFrame, caller_saved};
 use crate::cpu::operands::*;
@@ -17,7 +17,7 @@ global_asm!(
     ".set noreorder",
     ".set noat",
     // An interrupt: void aegis_interrupt(Cause). It may come between any two instructions of a program, but for a branch and its
-    // delay slot, so all caller-saved registers are kept; k0 and k1 are nobody's.
+    // delay slot, so all caller-saved registers are kept, and k0, which the general vector has put away. k1 alone is nobody's.
     ".globl vec_interrupt",
     "vec_interrupt:",
     "lui   $k0, %hi(_stack - {MISS_FRAME})",
@@ -27,10 +27,8 @@ global_asm!(
     caller_saved!("sw   "),
     "mfhi  $t0",
     "mflo  $t1",
-    "mfc0  $t2, $14",
     "sw    $t0, {MISS_HI}($sp)",
     "sw    $t1, {MISS_LO}($sp)",
-    "sw    $t2, {MISS_EPC}($sp)",
     "mfc0  $a0, $13",                           // the argument: Cause; the jump hides the load delay
     enter_rust!("jal", "aegis_interrupt"),
     leave_rust!(),
@@ -39,14 +37,20 @@ global_asm!(
     "mthi  $t0",
     "mtlo  $t1",
     caller_saved!("lw   "),
-    "lw    $k0, {MISS_EPC}($sp)",               // k0 = the interrupted instruction, or the branch before it
     "lw    $sp, {MISS_SP}($sp)",
-    back_to_user!("$k0", "$k1"),
+    "lui   $k1, %hi({DISPATCHER} + {K0})",
+    "lw    $k0, %lo({DISPATCHER} + {K0})($k1)",
+    empty_cache!("$k1"),
+    "mfc0  $k1, $14",                           // k1 = the interrupted instruction, or the branch before it
+    "nop",                                      // hazard: load delay
+    "jr    $k1",
+    " .word 0x42000010",                        // rfe
     ".set pop",
 
     DISPATCHER = sym DISPATCHER,
     CURRENT = const CURRENT,
     RESUME = const RESUME,
+    K0 = const K0,
     FLUSH = const FLUSH,
     ISOLATE_CACHES = const ISOLATE_CACHES,
     USER_STATUS = const USER_STATUS,
@@ -59,5 +63,4 @@ global_asm!(
     MISS_SP = const offset_of!(MissFrame, sp),
     MISS_HI = const offset_of!(MissFrame, hi),
     MISS_LO = const offset_of!(MissFrame, lo),
-    MISS_EPC = const offset_of!(MissFrame, epc),
 );

@@ -4,7 +4,7 @@
 //! For the rules of the assembly see [`super::vectors`].
 
 use super::cp0::{ISOLATE_CACHES, USER_STATUS};
-use super::passage::{FLUSH, back_to_user, enter_rust, leave_rust};
+use super::passage::{FLUSH, back_to_user, empty_cache, enter_rust, leave_rust};
 use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::frames::{self, MissFrame, caller_saved};
 use crate::cpu::operands::*;

@@ -33,7 +33,20 @@ macro_rules! leave_rust {
     };
 }
 
-/// Goes to `$target`, a register, in user mode. Changes `$scratch`, another. Needs the operands `FLUSH`, `ISOLATE_CACHES` and
+/// Goes to `$target`, a register, in user mode. Changes `$scratch`, another. Needs the operands of [`empty_cache`].
+macro_rules! back_to_user {
+    ($target:literal, $scratch:literal) => {
+        concat!(
+            empty_cache!($scratch),
+            "jr    ",
+            $target,
+            "\n",
+            " .word 0x42000010" // rfe
+        )
+    };
+}
+
+/// Makes GXemul forget what the kernel has touched. Changes `$scratch`. Needs the operands `FLUSH`, `ISOLATE_CACHES` and
 /// `USER_STATUS`.
 ///
 /// GXemul lets a program read, write and execute what the kernel has touched lately: its cache of translations does not know
@@ -41,8 +54,8 @@ macro_rules! leave_rust {
 /// more but the instructions that follow. On hardware it does no harm, as nothing is loaded or stored meanwhile.
 ///
 /// The feature `counting` leaves it out (`FLUSH` is 0): what is counted is what a real R3000 needs.
-macro_rules! back_to_user {
-    ($target:literal, $scratch:literal) => {
+macro_rules! empty_cache {
+    ($scratch:literal) => {
         concat!(
             ".if {FLUSH}\n",
             "lui   ",
@@ -64,15 +77,11 @@ macro_rules! back_to_user {
             ", $12\n", // Status: user mode after rfe
             "nop\n",
             ".endif\n",
-            "jr    ",
-            $target,
-            "\n",
-            " .word 0x42000010" // rfe
         )
     };
 }
 
-pub(super) use {back_to_user, enter_rust, leave_rust};
+pub(super) use {back_to_user, empty_cache, enter_rust, leave_rust};
 
 /// 1 where GXemul's cache of translations is emptied on the way to a program, 0 where instructions are counted.
 pub(super) const FLUSH: u32 = !cfg!(feature = "counting") as u32;

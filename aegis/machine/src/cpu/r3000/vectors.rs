@@ -8,7 +8,8 @@
 //! and the kernel's own faults part from all other exceptions in one instruction. In its delay slot the first register is
 //! saved already; where the kernel goes its own way, that is to a scratch word.
 //!
-//! Only `k0` and `k1` are free. An exception pushes kernel mode and interrupts off onto the stack of modes in Status, and `rfe`
+//! Only `k0` and `k1` are free, and of an interrupt just `k1`: a program that loads `k0` and jumps there, to resume without the
+//! kernel (DESIGN 5), may be interrupted in between, though no other exception can fall there. An exception pushes kernel mode and interrupts off onto the stack of modes in Status, and `rfe`
 //! pops them; nothing interrupts meanwhile. A fault would overwrite EPC: there is none before code that enters Rust has made
 //! the kernel's own block the current one.
 //!
@@ -16,7 +17,7 @@
 //! a load is not there for the next instruction (load delay): something else stands between, or a `nop` that says so.
 
 use super::cp0::{ISOLATE_CACHES, USER_STATUS};
-use super::passage::{FLUSH, back_to_user, enter_rust};
+use super::passage::{FLUSH, back_to_user, empty_cache, enter_rust};
 use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::fault::{REGISTERS, Registers};
 use crate::cpu::frames::LastFrame;
@@ -72,13 +73,14 @@ global_asm!(
     ".set noat",
 
     // ---------------------------------------------------------------------------------------------------------------
-    // General exceptions, 0x80000080. Entry: all registers are the program's. 16 instructions to a program's handler.
+    // General exceptions, 0x80000080. Entry: all registers are the program's. 17 instructions to a program's handler.
     ".section .vectors.080,\"ax\",@progbits",
     "vec_general:",
+    "lui   $k1, %hi({DISPATCHER} + {K0})",
+    "sw    $k0, %lo({DISPATCHER} + {K0})($k1)", // for interrupts, which put it back
     "mfc0  $k0, $13",                           // k0 = Cause
-    "lui   $k1, %hi({DISPATCHER} + {CURRENT})",
-    "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block
-    "andi  $k0, $k0, {CODE_MASK}",              // k0 = code * 4
+    "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block; load delay of k0
+    "andi  $k0, $k0, {CODE_MASK}",              // k0 = code * 4; load delay of k1
     "addu  $k1, $k1, $k0",                      // k1 = &block.dispatch[code]
     "lw    $k0, 0($k1)",                        // k0 = where to go
     "lw    $k1, {SAVE}($k1)",                   // k1 = save area
@@ -138,6 +140,7 @@ global_asm!(
     ".set pop",
     DISPATCHER = sym DISPATCHER,
     CURRENT = const CURRENT,
+    K0 = const K0,
     REGISTERS = sym REGISTERS,
     SAVE = const SAVE,
     CODE_MASK = const CODE_MASK,
