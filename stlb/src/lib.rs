@@ -6,8 +6,9 @@
 //! A hardware TLB of 16 or 64 entries is too small for an exokernel, where each miss that is not answered at once goes up
 //! to the application. So Aegis remembers what applications bind. On a miss of the hardware TLB:
 //!
-//! 1. [`mips32_refill!`], at the refill vector, hashes the Context register to a slot of the table, loads the slot's
-//!    halves, compares its tag with Context, and on a match writes the hardware TLB: 16 instructions, two pages;
+//! 1. the refill sequence, at the refill vector, hashes the Context register to a slot of the table, loads what the
+//!    slot maps, compares its tag with Context, and on a match writes the hardware TLB. [`r3000_refill!`] is the thesis'
+//!    own, figure 9-7: 18 instructions, one page. [`mips32_refill!`] takes 16, for two pages;
 //! 2. else the kernel looks in the overflow buffer ([`Stlb::probe`]), where lines go that had to make room in the table;
 //! 3. else it is the application's turn.
 //!
@@ -32,8 +33,9 @@
 //! assert_eq!(stlb.probe(context), None); // a line without a valid half is gone
 //! ```
 //!
-//! The kernel keeps its [`Stlb`] in a static called `stlb_table`, and calls [`mips32_refill!`] in the section of its
-//! refill vector. Assembly that reads the table elsewhere takes its numbers from [`operands`].
+//! The kernel keeps its [`Stlb`], of the geometry [`Native`], in a static called `stlb_table`, and calls the macro for its
+//! processor in the section of its refill vector. Assembly that reads the table elsewhere takes its numbers from
+//! [`operands`].
 //!
 //! # Invariants
 //!
@@ -49,18 +51,21 @@
 //! - [`Geometry`], [`Mips32`], [`R3000`]: the hash, and how Context and an entry are laid out;
 //! - [`Stlb`]: table and overflow buffer. The crate's only `unsafe` code is in its file;
 //! - `model`, `interpreter` (feature `model`, host only): the same lookup written in the most obvious way, and a MIPS
-//!   interpreter just large enough to run the assembled refill sequence against it.
+//!   interpreter just large enough to run the assembled refill sequences against it. It refuses what an emulator lets
+//!   pass: on the R3000, a register used in its load delay; on MIPS32, a TLB write without the barrier before it.
 //!
 //! # Features
 //!
-//! - `faithful`: the refill writes with `tlbwi` at Random, two instructions more. QEMU keeps what `tlbwr` evicts alive for
-//!   a while; with `tlbwi` it shows the 16 entries of the hardware.
+//! - `faithful`: on MIPS32, the refill writes with `tlbwi` at Random, two instructions more. QEMU keeps what `tlbwr`
+//!   evicts alive for a while; with `tlbwi` it shows the 16 entries of the hardware. On the R3000 this changes nothing:
+//!   under GXemul, `tlbwr` forgets what it replaces (entries 63 down to 8, in turn).
 //! - `model`: see above.
 //!
 //! # Tests
 //!
-//! `cargo test -p stlb`. The test `refill` runs the refill sequence as it was assembled: that of the kernel image which the
-//! environment variable `AEGIS_IMAGE` names, else one that it builds by itself.
+//! `cargo test -p stlb`. The test `refill` runs both refill sequences as they were assembled: those of the kernel images
+//! that the environment variables `AEGIS_IMAGE` (Malta) and `AEGIS_IMAGE_DECSTATION` name, else ones that it builds by
+//! itself. It also compares the R3000's with figure 9-7, instruction for instruction.
 //!
 //! Source: the thesis, section .12 of chapter 9, figures 9-6 to 9-8, and section 3.1.1.
 

@@ -63,14 +63,14 @@ macro_rules! mips32_refill {
     };
 }
 
-/// Emits the refill sequence for the R3000 at the current place of the section `$section`, under the symbol `stlb_refill`: the
-/// thesis' own, figure 9-7, instruction for instruction; 18 on a hit.
+/// Emits the refill sequence for the R3000 at the current place of the section `$section`, under the symbol
+/// `stlb_refill`: the thesis' own, figure 9-7, instruction for instruction; 18 on a hit.
 ///
 /// Afterwards the assembler is back in the section where it was. The crate that calls this needs
 /// `#![feature(asm_experimental_arch)]`.
 ///
-/// Needs two symbols: `stlb_table`, an `Stlb<R3000>`, and `stlb_miss`, where it goes on a miss, with Context in `k0` and EPC in
-/// `k1`.
+/// Needs two symbols: `stlb_table`, an `Stlb<R3000>`, and `stlb_miss`, where it goes on a miss, with Context in `k0` and
+/// EPC in `k1`, whose load delay is the first instruction there.
 #[macro_export]
 macro_rules! r3000_refill {
     ($section:literal) => {
@@ -82,25 +82,26 @@ macro_rules! r3000_refill {
             ".set noat",
             ".globl stlb_refill",
             ".type stlb_refill, @function",
-            // Entry: an access by a user program missed in the hardware TLB. Context holds process tag and page; EntryHi, set
-            // by the processor, what the new TLB entry is to match. k0 and k1 alone are ours.
-            // Strategy: load EntryLo before the tag is compared, so that k0 can then take Context. Loads and moves from
-            // coprocessor 0 are paired, so that each stands in the other's load delay; one `nop` is left.
+            // Entry: an access by a user program missed in the hardware TLB. Context holds process tag and page; EntryHi,
+            // set by the processor, what the new TLB entry is to match. k0 and k1 alone are ours.
+            // Strategy: load EntryLo before the tag is compared, so that k0 can then take Context.
+            // What `lw` or `mfc0` loads is not there for the next instruction (load delay). That is each time one that has
+            // no need of it, as the right column says; only once there was none, and it is a `nop`.
             // Exit: hit, the access again; miss, stlb_miss, k0 = Context, k1 = EPC, nothing written to the hardware TLB.
             "stlb_refill:",
             "mfc0  $k0, $4",                      // k0 = Context: process tag and page that missed
-            "mfc0  $k1, $4",                      // k1 = Context, too
-            "sll   $k0, $k0, {hash_up}",          // move the page up
+            "mfc0  $k1, $4",                      // k1 = Context, too; load delay of k0
+            "sll   $k0, $k0, {hash_up}",          // move the page up; load delay of k1
             "xor   $k1, $k0, $k1",                // combine it with the process tag
             "srl   $k1, $k1, {hash_down}",        // move both down, to the offset of an entry of 8 bytes
             "andi  $k0, $k1, {offset_mask}",      // k0 = offset of the slot
             "lui   $k1, %hi(stlb_table)",         // k1 = table, at a known place
-            "add   $k1, $k0, $k1",                // k1 = &table[hash]
+            "add   $k1, $k0, $k1",                // k1 = &table[hash]; in kseg0, so that `add` cannot trap
             "lw    $k0, %lo(stlb_table + {lo})($k1)",   // k0 = entry.lo
             "lw    $k1, %lo(stlb_table + {tag})($k1)",  // k1 = entry.tag; load delay of k0
             "mtc0  $k0, $2",                      // EntryLo = entry.lo, on trust; load delay of k1
             "mfc0  $k0, $4",                      // k0 = Context, again
-            "nop",                                // hazard: load delay
+            "nop",                                // hazard: load delay of k0
             "bne   $k0, $k1, stlb_miss",          // another process or page: not here
             " mfc0 $k1, $14",                     // k1 = EPC
             "tlbwr",                              // load the page in place of a random one; load delay of k1

@@ -48,7 +48,8 @@ pub enum Edit {
 
 /// The software TLB: table, with the overflow buffer right behind it.
 ///
-/// The alignment lets the refill sequence put an index into the table's address with one instruction.
+/// The alignment lets MIPS32's refill sequence put an index into the table's address with one instruction. The R3000's
+/// adds, and its table is half as large: for it, half the alignment would do.
 #[repr(C, align(131072))]
 pub struct Stlb<G: Geometry> {
     table: [G::Entry; SLOTS],

@@ -195,15 +195,21 @@ fn the_overflow_buffer_is_a_queue() {
     first_in_first_out::<R3000>(Machine::Decstation);
 }
 
-#[test]
-fn inserting_nothing_moves_nothing() {
-    let stlb = Box::new(Stlb::<Mips32>::new());
-    let [a, b] = [0, 1].map(|i| crowd(Machine::Malta)[i]).map(|(tag, va)| Machine::Malta.context(tag, va));
-    assert_eq!(Mips32::slot(a), Mips32::slot(b));
+/// An insertion of an invalid page leaves everything where it stands.
+fn nothing_moves<G: Geometry>(machine: Machine) {
+    let stlb = Box::new(Stlb::<G>::new());
+    let [a, b] = [0, 1].map(|i| crowd(machine)[i]).map(|(tag, va)| machine.context(tag, va));
+    assert_eq!(G::slot(a), G::slot(b));
     stlb.insert(a, 0, Lo::writable(1));
     let nothing = Inserted { previous: Lo::INVALID, registers: [0; 2], evicted: None };
     assert_eq!(stlb.insert(b, 0, Lo(7 << 12 | Lo::D)), nothing);
     assert!(!stlb.is_in_overflow(a));
+}
+
+#[test]
+fn inserting_nothing_moves_nothing() {
+    nothing_moves::<Mips32>(Machine::Malta);
+    nothing_moves::<R3000>(Machine::Decstation);
 }
 
 /// An empty entry is found by nothing: no Context register equals its tag, and that tag is no Context register.

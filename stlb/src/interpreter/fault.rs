@@ -18,6 +18,8 @@ pub enum Reason {
     Fetch,
     /// This word is not in the subset, for this processor.
     Reserved(u32),
+    /// It is an `add` whose sum does not fit into a signed word: an exception within the exception.
+    Overflow,
     /// It uses this address, which is no multiple of 4.
     Unaligned(u32),
     /// It loads from this address, where nothing may be read.
@@ -44,6 +46,7 @@ impl fmt::Display for Fault {
         match self.reason {
             Reason::Fetch => write!(f, "nothing to execute"),
             Reason::Reserved(word) => write!(f, "{word:#010x} is no instruction of the interpreter's subset"),
+            Reason::Overflow => write!(f, "a sum that overflows"),
             Reason::Unaligned(address) => write!(f, "{address:#010x} is not aligned"),
             Reason::Load(address) => write!(f, "a load from {address:#010x}, where nothing may be read"),
             Reason::Store(address) => write!(f, "a store to {address:#010x}, where nothing may be written"),

@@ -10,6 +10,7 @@ pub enum Instruction {
     Ori { rt: u8, rs: u8, imm: u16 },
     Andi { rt: u8, rs: u8, imm: u16 },
     Addiu { rt: u8, rs: u8, imm: i16 },
+    Add { rd: u8, rs: u8, rt: u8 },
     Addu { rd: u8, rs: u8, rt: u8 },
     Xor { rd: u8, rs: u8, rt: u8 },
     Sll { rd: u8, rt: u8, shift: u8 },
@@ -45,6 +46,7 @@ impl Instruction {
             (0x00, 0x00) if rs == 0 => Sll { rd, rt, shift },
             (0x00, 0x02) if rs == 0 => Srl { rd, rt, shift },
             (0x00, 0x08) if (rt, rd, shift) == (0, 0, 0) => Jr { rs },
+            (0x00, 0x20) if shift == 0 => Add { rd, rs, rt },
             (0x00, 0x21) if shift == 0 => Addu { rd, rs, rt },
             (0x00, 0x26) if shift == 0 => Xor { rd, rs, rt },
             (0x01, _) if rt == 0 => Bltz { rs, offset },
@@ -81,8 +83,8 @@ impl Instruction {
         use Instruction::*;
         match *self {
             Ori { rs, .. } | Andi { rs, .. } | Addiu { rs, .. } | Bltz { rs, .. } | Jr { rs } => [rs, 0],
-            Addu { rs, rt, .. } | Xor { rs, rt, .. } | Beq { rs, rt, .. } | Bne { rs, rt, .. } => [rs, rt],
-            Ins { rt, rs, .. } => [rs, rt],
+            Add { rs, rt, .. } | Addu { rs, rt, .. } | Xor { rs, rt, .. } | Ins { rs, rt, .. } => [rs, rt],
+            Beq { rs, rt, .. } | Bne { rs, rt, .. } => [rs, rt],
             Sll { rt, .. } | Srl { rt, .. } | Mtc0 { rt, .. } => [rt, 0],
             Lw { base, .. } => [base, 0],
             Sw { rt, base, .. } => [base, rt],

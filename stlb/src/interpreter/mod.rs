@@ -165,6 +165,10 @@ impl Cpu {
             Ori { rt, rs, imm } => self.set(rt, get(rs) | u32::from(imm)),
             Andi { rt, rs, imm } => self.set(rt, get(rs) & u32::from(imm)),
             Addiu { rt, rs, imm } => self.set(rt, get(rs).wrapping_add_signed(imm.into())),
+            Add { rd, rs, rt } => {
+                let sum = get(rs).cast_signed().checked_add(get(rt).cast_signed()).ok_or(Reason::Overflow)?;
+                self.set(rd, sum.cast_unsigned());
+            }
             Addu { rd, rs, rt } => self.set(rd, get(rs).wrapping_add(get(rt))),
             Xor { rd, rs, rt } => self.set(rd, get(rs) ^ get(rt)),
             Sll { rd, rt, shift } => self.set(rd, get(rt) << shift),

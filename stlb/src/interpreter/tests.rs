@@ -66,6 +66,7 @@ fn one_instruction_gives_one_result() {
         ("ori   $t0, $t0, 0xff00", 0x3508_ff00, 0x1234_ff78),
         ("andi  $t0, $t0, 0xfff0", 0x3108_fff0, 0x0000_5670),
         ("addiu $t0, $t0, -1", 0x2508_ffff, 0x1234_5677),
+        ("add   $t0, $t0, $t2", 0x010a_4020, 0x1233_5679),
         ("addu  $t0, $t0, $t2", 0x010a_4021, 0x1233_5679),
         ("xor   $t0, $t0, $t2", 0x010a_4026, 0xedcb_5679),
         ("sll   $t0, $t0, 4", 0x0008_4100, 0x2345_6780),
@@ -89,6 +90,18 @@ fn one_instruction_gives_one_result() {
 #[test]
 fn register_0_stays_0() {
     assert_eq!(run(&[0x3c00_ffff, 0x3408_0000]).0.gpr[T0], 0); // lui $0, 0xffff; ori $t0, $0, 0
+}
+
+#[test]
+fn add_traps_on_overflow() {
+    let (negative, positive) = (0x0129_4020, 0x0108_4020); // add $t0, $t1, $t1; add $t0, $t0, $t0
+    let quadruple = 0x0008_4080; // sll $t0, $t0, 2: 0x48d1_59e0
+    for (word, result) in [(negative, 0x2000_0000), (positive, 0x91a2_b3c0)] {
+        for isa in [Isa::Mips1, Isa::Mips32r2] {
+            assert_eq!(reason(isa, &[quadruple, word]), Reason::Overflow);
+        }
+        assert_eq!(run(&[quadruple, word | 1]).0.gpr[T0], result); // addu
+    }
 }
 
 #[test]
@@ -201,8 +214,8 @@ fn the_processors_differ() {
 
 #[test]
 fn what_it_does_not_know_stops_it() {
-    // rotr; ins with its last bit before its first; mfc0 with a select; jr.hb; tlbp; lb; add; all ones
-    let unknown = [0x002a_44c2, 0x7d48_0104, 0x4008_2001, 0x0120_0408, 0x4200_0008, 0x8128_0004, 0x010a_4020, u32::MAX];
+    // rotr; ins with its last bit before its first; mfc0 with a select; jr.hb; tlbp; lb; sub; all ones
+    let unknown = [0x002a_44c2, 0x7d48_0104, 0x4008_2001, 0x0120_0408, 0x4200_0008, 0x8128_0004, 0x010a_4022, u32::MAX];
     for word in unknown {
         assert_eq!(reason(Isa::Mips32r2, &[word]), Reason::Reserved(word));
     }

@@ -1,14 +1,16 @@
-//! The assembled refill sequence: out of the kernel's image, or built here.
+//! The assembled refill sequences: out of the kernels' images, or built here.
 
+use crate::processor::isa;
 use elf::ElfBytes;
-use elf::abi::PT_LOAD;
+use elf::abi::{EF_MIPS_ARCH, EF_MIPS_ARCH_1, EF_MIPS_ARCH_32R2, EM_MIPS, PT_LOAD};
 use elf::endian::LittleEndian;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
-use stlb::interpreter::{Instruction, Isa};
+use stlb::interpreter::Instruction;
+use stlb::model::Machine;
 
-/// Where the sequence that is built here is linked. Any will do: the kernel's image has others.
+/// Where a sequence that is built here is linked. Any will do: the kernels' images have others.
 const CODE: u32 = 0x8000_0000;
 const MISS: u32 = 0x8000_0180;
 const TABLE: u32 = 0x8014_0000;
@@ -17,6 +19,8 @@ const TABLE: u32 = 0x8014_0000;
 pub struct Image {
     /// For messages.
     pub name: String,
+    /// For which machine.
+    pub machine: Machine,
     /// The instructions of `stlb_refill`.
     pub code: Vec<u32>,
     /// The addresses of `stlb_refill`, `stlb_miss` and `stlb_table`.
@@ -30,19 +34,33 @@ pub struct Image {
 impl Image {
     /// Instructions executed on a hit (DESIGN 6).
     pub fn hit_length(&self) -> u64 {
-        if self.faithful { 18 } else { 16 }
+        match self.machine {
+            Machine::Malta if self.faithful => 18,
+            Machine::Malta => 16,
+            Machine::Decstation => 18,
+        }
     }
 
     /// Instructions executed on a miss, up to `stlb_miss`: through the delay slot of the branch.
     pub fn miss_length(&self) -> u64 {
-        14
+        match self.machine {
+            Machine::Malta => 14,
+            Machine::Decstation => 15,
+        }
     }
 
-    fn read(path: &Path, faithful: bool) -> Result<Image, String> {
+    fn read(path: &Path, machine: Machine, faithful: bool) -> Result<Image, String> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| format!("cannot read {name}: {error}"))?;
         let broken = |error: elf::ParseError| format!("{name} is no ELF file that can be read: {error}");
         let elf = ElfBytes::<LittleEndian>::minimal_parse(&bytes).map_err(broken)?;
+        let architecture = match machine {
+            Machine::Malta => EF_MIPS_ARCH_32R2,
+            Machine::Decstation => EF_MIPS_ARCH_1,
+        };
+        if elf.ehdr.e_machine != EM_MIPS || elf.ehdr.e_flags & EF_MIPS_ARCH != architecture {
+            return Err(format!("{name} is no program for the processor of the machine {machine:?}"));
+        }
         let (symbols, names) = elf.symbol_table().map_err(broken)?.ok_or(format!("{name} has no symbol table"))?;
         let symbol = |wanted: &str| {
             let found =
@@ -60,7 +78,7 @@ impl Image {
         let data = elf.segment_data(&segment).map_err(broken)?;
         let code = data.get(offset..offset + refill.st_size as usize).unwrap_or_default();
         let code = code.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect::<Vec<u32>>();
-        let tlbwi = code.iter().any(|word| Instruction::decode(*word, Isa::Mips32r2) == Some(Instruction::Tlbwi));
+        let tlbwi = code.iter().any(|word| Instruction::decode(*word, isa(machine)) == Some(Instruction::Tlbwi));
         if code.is_empty() {
             return Err(format!("{name}: `stlb_refill` has no size or reaches out of its segment"));
         }
@@ -72,45 +90,73 @@ impl Image {
             ));
         }
         let [start, miss, table] = [refill, symbol("stlb_miss")?, symbol("stlb_table")?].map(|it| it.st_value as u32);
-        Ok(Image { name, code, start, miss, table, faithful })
+        Ok(Image { name, machine, code, start, miss, table, faithful })
     }
 
     /// Builds the program `refill-image`, which holds nothing but the sequence.
-    fn build(faithful: bool) -> Result<Image, String> {
-        let variant = if faithful { "faithful" } else { "plain" };
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("refill-image");
-        let directory = target.join(variant);
+    fn build(machine: Machine, faithful: bool) -> Result<Image, String> {
+        let target = target(machine);
+        let variant = if faithful { format!("{target}-faithful") } else { target.to_owned() };
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("refill-image");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
         // Flags from outside would take the place of these, and of those in `.cargo/config.toml`
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--release", "--bin", "refill-image"]);
-        cargo.args(["--target", "mipsel-unknown-none"]);
+        match machine {
+            Machine::Malta => cargo.args(["--target", target]),
+            Machine::Decstation => cargo.args(["-Zjson-target-spec", "--target", &format!("../{target}.json")]),
+        };
         cargo.args(["-Zbuild-std=core", "-Zbuild-std-features=compiler-builtins-mem"]);
         cargo.args(["--features", if faithful { "refill-image,faithful" } else { "refill-image" }]);
-        cargo.arg("--target-dir").arg(&target).args(["-Zunstable-options", "--artifact-dir"]).arg(&directory);
+        let image = directory.join(variant);
+        cargo.arg("--target-dir").arg(&directory).args(["-Zunstable-options", "--artifact-dir"]).arg(&image);
         let places = [format!("-Ttext={CODE:#x}"), format!("--defsym=stlb_miss={MISS:#x}")];
         let more = ["--entry=stlb_refill".to_owned(), format!("--defsym=stlb_table={TABLE:#x}")];
         let flags = places.into_iter().chain(more).map(|arg| format!("-Clink-arg={arg}")).collect::<Vec<_>>();
-        cargo.arg("--config").arg(format!("target.mipsel-unknown-none.rustflags={flags:?}"));
+        cargo.arg("--config").arg(format!("target.{target}.rustflags={flags:?}"));
         let output = cargo.output().map_err(|error| format!("cannot start {cargo:?}: {error}"))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(format!("cannot build the refill sequence:\n{cargo:?}\n{said}"));
         }
-        Image::read(&directory.join("refill-image"), faithful)
+        Image::read(&image.join("refill-image"), machine, faithful)
     }
 }
 
-/// What is to be tested: the kernel's image where `AEGIS_IMAGE` names one, else both variants of the sequence alone.
-pub fn images() -> &'static [Image] {
-    static IMAGES: OnceLock<Vec<Image>> = OnceLock::new();
-    IMAGES.get_or_init(|| {
-        let images = match std::env::var_os("AEGIS_IMAGE") {
-            Some(path) => Image::read(&PathBuf::from(path), cfg!(feature = "faithful")).map(|image| vec![image]),
-            None => [false, true].into_iter().map(Image::build).collect(),
+/// The name of the target that a machine's kernel is built for.
+fn target(machine: Machine) -> &'static str {
+    match machine {
+        Machine::Malta => "mipsel-unknown-none",
+        Machine::Decstation => "mipsel-dec-none",
+    }
+}
+
+/// The environment variable that names a machine's kernel image.
+fn variable(machine: Machine) -> &'static str {
+    match machine {
+        Machine::Malta => "AEGIS_IMAGE",
+        Machine::Decstation => "AEGIS_IMAGE_DECSTATION",
+    }
+}
+
+/// What is to be tested: the machine's kernel image where its variable names one, else the sequence alone, in all its
+/// variants.
+pub fn images(machine: Machine) -> &'static [Image] {
+    static IMAGES: [OnceLock<Vec<Image>>; 2] = [const { OnceLock::new() }; 2];
+    IMAGES[machine as usize].get_or_init(|| {
+        let (variable, target) = (variable(machine), target(machine));
+        let (variants, faithful): (&[bool], bool) = match machine {
+            Machine::Malta => (&[false, true], cfg!(feature = "faithful")),
+            Machine::Decstation => (&[false], false),
         };
-        let advice = "build the kernel's image first and give its absolute path in AEGIS_IMAGE, as `./x test` does, \
-                      or unset AEGIS_IMAGE and install what a build for mipsel-unknown-none needs (`rust-src`, `rust-lld`)";
+        let images = match std::env::var_os(variable) {
+            Some(path) => Image::read(Path::new(&path), machine, faithful).map(|image| vec![image]),
+            None => variants.iter().map(|faithful| Image::build(machine, *faithful)).collect(),
+        };
+        let advice = format!(
+            "build the kernel's image first and give its absolute path in {variable}, as `./x test` does, or unset \
+             {variable} and install what a build for {target} needs (`rust-src`, `rust-lld`)"
+        );
         images.unwrap_or_else(|error| panic!("no refill sequence to test: {error}\n{advice}"))
     })
 }

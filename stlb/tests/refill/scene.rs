@@ -1,43 +1,21 @@
 //! A filled table, and one lookup in it.
 
 use crate::image::Image;
+use crate::processor::{self, Registers};
 use crate::support::Reference;
-use proptest::prelude::*;
-use stlb::interpreter::{Cpu, Isa, Memory, Register, Stop, TlbWrite, Which};
+use stlb::interpreter::{Cpu, Memory, Register, Stop, TlbWrite, Which};
 use stlb::model::{Machine, Model, Place};
-use stlb::{Geometry, Lo, Mips32, Stlb, operands};
+use stlb::{Geometry, Lo, Mips32, R3000, SLOTS, Stlb};
 
-const K0: usize = 26;
-const K1: usize = 27;
-/// Status.EXL
-const EXL: u32 = 1 << 1;
+pub const K0: u8 = 26;
+pub const K1: u8 = 27;
 
 /// Table and model, filled alike.
 pub struct Scene {
-    stlb: Box<Stlb<Mips32>>,
+    machine: Machine,
+    /// The words of the table; the overflow buffer, right behind, is the kernel's business.
+    table: Vec<u32>,
     pub model: Model,
-}
-
-/// What is in the registers when the exception comes.
-#[derive(Clone, Debug)]
-pub struct Registers {
-    gpr: [u32; 32],
-    status: u32,
-    epc: u32,
-    asid: u8,
-    index: u32,
-    random: u32,
-    entry_lo: [u32; 2],
-}
-
-pub fn registers() -> impl Strategy<Value = Registers> {
-    let cp0 = (any::<u32>(), 0..0x2000_0000u32, any::<u8>(), 0..8u32, 8..16u32, [0..0x0400_0000u32, 0..0x0400_0000]);
-    (any::<[u32; 32]>(), cp0).prop_map(|(mut gpr, (status, epc, asid, index, random, entry_lo))| {
-        gpr[0] = 0;
-        // In an exception, and in no error
-        let status = status & !(1 << 2) | EXL;
-        Registers { gpr, status, epc: epc * 4, asid, index, random, entry_lo }
-    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,14 +28,12 @@ pub enum Outcome {
 struct Seen<'a> {
     image: &'a Image,
     code: &'a [u32],
-    stlb: &'a Stlb<Mips32>,
+    table: &'a [u32],
 }
 
 impl Memory for Seen<'_> {
     fn load(&self, address: u32) -> Option<u32> {
-        let offset = address.wrapping_sub(self.image.table) as usize;
-        // The overflow buffer, right behind, is the kernel's business
-        if offset < operands::mips32::TABLE { self.stlb.word(offset) } else { None }
+        self.table.get(address.wrapping_sub(self.image.table) as usize / 4).copied()
     }
 
     fn store(&mut self, _: u32, _: u32) -> bool {
@@ -69,58 +45,69 @@ impl Memory for Seen<'_> {
     }
 }
 
+/// The words of a table with these pages in it.
+fn table<G: Geometry>(machine: Machine, pages: &[(Reference, Lo)]) -> Vec<u32> {
+    let stlb = Box::new(Stlb::<G>::new());
+    for ((tag, va), lo) in pages {
+        stlb.insert(machine.context(*tag, *va), machine.half(*va), *lo);
+    }
+    let offsets = (0..SLOTS * size_of::<G::Entry>()).step_by(4);
+    offsets.map(|offset| stlb.word(offset).expect("a word of the table")).collect()
+}
+
 impl Scene {
-    pub fn new(pages: &[(Reference, Lo)]) -> Scene {
-        let (stlb, mut model) = (Box::new(Stlb::new()), Model::new(Machine::Malta));
+    pub fn new(machine: Machine, pages: &[(Reference, Lo)]) -> Scene {
+        let table = match machine {
+            Machine::Malta => table::<Mips32>(machine, pages),
+            Machine::Decstation => table::<R3000>(machine, pages),
+        };
+        let mut model = Model::new(machine);
         for ((tag, va), lo) in pages {
-            stlb.insert(Mips32::context(tag << 23, *va), Mips32::half(*va), *lo);
-            model.insert(Machine::Malta.context(*tag, *va), Machine::Malta.half(*va), *lo);
+            model.insert(machine.context(*tag, *va), machine.half(*va), *lo);
         }
-        Scene { stlb, model }
+        Scene { machine, table, model }
     }
 
-    /// Runs `code` in place of the image's own, on a miss at `context`, and checks all that it did. Returns which way it
-    /// rightly went, or what is wrong.
+    /// Runs `code` in place of the image's own, on a miss at `context`, and checks all that it did. Returns which way
+    /// it rightly went, or what is wrong.
     pub fn run(&self, image: &Image, code: &[u32], context: u32, before: &Registers) -> Result<Outcome, String> {
-        let mut cpu = Cpu::new(Isa::Mips32r2, image.start);
+        let mut cpu = Cpu::new(processor::isa(self.machine), image.start);
         cpu.gpr = before.gpr;
-        let entry_hi = context % 0x80_0000 / 16 * 8192 + u32::from(before.asid);
-        let values = [
-            (Register::Index, before.index),
-            (Register::Random, before.random),
-            (Register::EntryLo0, before.entry_lo[0]),
-            (Register::EntryLo1, before.entry_lo[1]),
-            (Register::Context, context),
-            (Register::BadVAddr, entry_hi & !0x1fff),
-            (Register::EntryHi, entry_hi),
-            (Register::Status, before.status),
-            (Register::Cause, 2 << 2),
-            (Register::Epc, before.epc),
-        ];
-        for (register, value) in values {
-            cpu.cp0[register] = value;
+        for (register, value) in &before.cp0 {
+            cpu.cp0[*register] = *value;
         }
+        let va = processor::va(self.machine, context);
+        cpu.cp0[Register::Context] = context;
+        cpu.cp0[Register::BadVAddr] = va;
+        cpu.cp0[Register::EntryHi] += va;
+
         let mut expected = cpu.clone();
-        let mut memory = Seen { image, code, stlb: &self.stlb };
+        let mut memory = Seen { image, code, table: &self.table };
         let stop = cpu.run(&mut memory, &[image.miss], 100).map_err(|fault| fault.to_string())?;
 
+        let epc = expected.cp0[Register::Epc];
         let (outcome, length) = match self.model.find(context) {
             Some((Place::Slot(_), line)) => {
-                let entry_lo = line.lo.map(|lo| Machine::Malta.entry_lo(lo));
-                expect("it ends", stop, Stop::Returned(before.epc))?;
-                let which = if image.faithful { Which::Index(before.random) } else { Which::Random };
+                expect("it ends", stop, Stop::Returned(epc))?;
+                let (entry_hi, random) = (expected.cp0[Register::EntryHi], expected.cp0[Register::Random]);
+                let entry_lo = processor::entry_lo(self.machine, line.lo);
+                let which = if image.faithful { Which::Index(random) } else { Which::Random };
                 expect("TLB writes", &cpu.tlb_writes[..], &[TlbWrite { which, entry_hi, entry_lo }][..])?;
                 if image.faithful {
-                    expected.cp0[Register::Index] = before.random;
+                    expected.cp0[Register::Index] = random;
                 }
-                expected.cp0[Register::Status] = before.status & !EXL;
+                let status = expected.cp0[Register::Status];
+                expected.cp0[Register::Status] = processor::status_after(self.machine, status);
                 [expected.cp0[Register::EntryLo0], expected.cp0[Register::EntryLo1]] = entry_lo;
                 (Outcome::Hit, image.hit_length())
             }
             _ => {
                 expect("it ends", stop, Stop::At(image.miss))?;
                 expect("TLB writes", &cpu.tlb_writes[..], &[])?;
-                expect("k0", cpu.gpr[K0], context)?;
+                expect("k0", cpu.gpr[usize::from(K0)], context)?;
+                if self.machine == Machine::Decstation {
+                    expect("k1", cpu.gpr[usize::from(K1)], epc)?;
+                }
                 for register in [Register::EntryLo0, Register::EntryLo1] {
                     expected.cp0[register] = cpu.cp0[register];
                 }
@@ -128,7 +115,7 @@ impl Scene {
             }
         };
         expect("instructions", cpu.executed, length)?;
-        for scratch in [K0, K1] {
+        for scratch in [K0, K1].map(usize::from) {
             expected.gpr[scratch] = cpu.gpr[scratch];
         }
         expect("general registers", cpu.gpr, expected.gpr)?;
