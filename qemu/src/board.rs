@@ -82,7 +82,7 @@ pub trait Emulator {
     fn plugin(&self, workspace: &Workspace) -> Result<Option<PathBuf>>;
 
     /// The emulator's own debugger for a board, in place of gdb, if it has no stub for that.
-    fn debugger(&self, board: &Board) -> Option<Result<Vec<OsString>>>;
+    fn debugger(&self, board: &Board) -> Option<Vec<OsString>>;
 }
 
 /// How the end of a run shows.

@@ -9,6 +9,7 @@ use crate::session::Killed;
 use crate::{session, terminal};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -80,9 +81,13 @@ fn with_own_debugger(workspace: &Workspace, mut board: Board, prepared: &Prepare
         gdb_args.is_empty(),
         "this emulator has no stub for gdb; its own debugger takes its commands from the terminal"
     );
+    ensure!(
+        std::io::stdin().is_terminal(),
+        "the emulator's own debugger takes its commands from a terminal, and this is none"
+    );
     board.kernel = prepared.kernel.clone();
     board.command_line = prepared.command_line.clone();
-    let words = board.machine.emulator().debugger(&board).context("it has a debugger, as was checked")??;
+    let words = board.machine.emulator().debugger(&board).context("it has a debugger, as was checked")?;
     println!(
         "The emulator's own debugger, which knows the kernel's symbols. To start with: breakpoint add vec_general;"
     );

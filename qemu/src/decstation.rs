@@ -74,10 +74,10 @@ impl Emulator for Gxemul {
         Ok(None)
     }
 
-    fn debugger(&self, board: &Board) -> Option<Result<Vec<OsString>>> {
+    fn debugger(&self, board: &Board) -> Option<Vec<OsString>> {
         let words = [EMULATOR, "-V"].into_iter().chain(MACHINE).map(OsString::from);
         let board = ["-o".into(), board.command_line.clone().into(), board.kernel.clone().into()];
-        Some(Ok(words.chain(board).collect()))
+        Some(words.chain(board).collect())
     }
 }
 

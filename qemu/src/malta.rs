@@ -113,7 +113,7 @@ impl Emulator for Qemu {
         image::build_plugin(workspace).map(Some)
     }
 
-    fn debugger(&self, _: &Board) -> Option<Result<Vec<OsString>>> {
+    fn debugger(&self, _: &Board) -> Option<Vec<OsString>> {
         None
     }
 }
