@@ -51,7 +51,9 @@ macro_rules! back_to_user {
 ///
 /// GXemul lets a program read, write and execute what the kernel has touched lately: its cache of translations does not know
 /// who asked. Setting Status.IsC empties that cache, so that is done, and undone, as the last thing, when nothing is touched any
-/// more but the instructions that follow. On hardware it does no harm, as nothing is loaded or stored meanwhile.
+/// more but the instructions that follow. On hardware it does no harm, as nothing is loaded or stored meanwhile. The refill
+/// sequence does without: all that it touches is the software TLB, which every program may read, and what was loaded only, a
+/// program cannot write.
 ///
 /// The feature `counting` leaves it out (`FLUSH` is 0): what is counted is what a real R3000 needs.
 macro_rules! empty_cache {
