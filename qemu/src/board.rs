@@ -5,6 +5,7 @@ use crate::machine::Machine;
 use crate::session::{self, End, Errors, Patience};
 use anyhow::{Context, Result};
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -150,7 +151,8 @@ impl Board {
             (Input::Ours, false) => None,
             (_, true) => {
                 let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
-                command.stdin(reader);
+                // Ctrl-C is for us: GXemul would take it for a call of its debugger.
+                command.stdin(reader).process_group(0);
                 if input == Input::Ours {
                     let mut copy = writer.try_clone().context("cannot copy a pipe")?;
                     // It ends with our input, or with us; where the emulator has ended, nobody reads.
