@@ -129,7 +129,7 @@ impl Context {
     /// Where the next instruction cannot be told: see [`CannotSkip`]. The context is then unchanged.
     pub fn skip_with(&mut self, fetch: impl Fn(u32) -> Option<u32>) -> Result<(), CannotSkip> {
         if self.epc & 3 != 0 {
-            return Err(CannotSkip::NotMips32);
+            return Err(CannotSkip::Misaligned);
         }
         if !self.in_delay_slot() {
             self.epc = self.epc.wrapping_add(4);
@@ -158,8 +158,8 @@ impl Context {
 /// Why [`Context::skip_with`] cannot tell the next instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CannotSkip {
-    /// The program counter is not that of a MIPS32 instruction: MIPS16e code, or a bad jump.
-    NotMips32,
+    /// The program counter is no multiple of 4: a bad jump, or code in MIPS16e.
+    Misaligned,
     /// The branch before the instruction cannot be read.
     Unreadable,
     /// The outcome of the branch is unknown.
@@ -169,7 +169,7 @@ pub enum CannotSkip {
 impl core::fmt::Display for CannotSkip {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            CannotSkip::NotMips32 => "the program counter is not that of a MIPS32 instruction",
+            CannotSkip::Misaligned => "the program counter is no multiple of 4",
             CannotSkip::Unreadable => "the branch before the delay slot cannot be read",
             CannotSkip::Branch(branch::Unknown::NotABranch) => "there is no branch before the delay slot",
             CannotSkip::Branch(branch::Unknown::Coprocessor) => "the branch depends on a coprocessor",
@@ -221,8 +221,8 @@ mod tests {
     #[test]
     fn says_what_it_cannot_skip() {
         for (epc, delay_slot, word, why) in [
-            (0x101, false, Some(0), CannotSkip::NotMips32),
-            (0x102, false, Some(0), CannotSkip::NotMips32),
+            (0x101, false, Some(0), CannotSkip::Misaligned),
+            (0x102, false, Some(0), CannotSkip::Misaligned),
             (0x100, true, None, CannotSkip::Unreadable),
             (0x100, true, Some(0), CannotSkip::Branch(branch::Unknown::NotABranch)),
             (0x100, true, Some(17 << 26 | 8 << 21), CannotSkip::Branch(branch::Unknown::Coprocessor)),

@@ -4,8 +4,9 @@
 //! The lowest 16 MB are the guaranteed segment (thesis 3.1.1): its pinned pages are under guaranteed mappings, so
 //! exceptions and misses can always be handled, and its window holds the page table, which is paged itself.
 //!
-//! Places are chosen so that what is used together does not share slots of the software TLB: the slot follows from the
-//! address modulo 64 MB, and there each area has a range of its own.
+//! Places are chosen so that what is used together does not share slots of the software TLB. The slot follows from the address
+//! modulo the reach of the table's 8192 entries, 32 MB where an entry maps one page, 64 MB where it maps two. Modulo either, the
+//! beginning of each area, up to what programs use, has a range of its own.
 //!
 //! Numbers only, and nothing from other crates: the build script compiles this file too.
 
@@ -81,9 +82,9 @@ pub const STLB: Area = Area::new("software TLB", 0x0220_0000, 0x0240_0000);
 /// The archive of programs.
 pub const ARCHIVE: Area = Area::new("archive of programs", 0x0240_0000, 0x0680_0000);
 /// The heap.
-pub const HEAP: Area = Area::new("heap", 0x0680_0000, 0x0780_0000);
+pub const HEAP: Area = Area::new("heap", 0x0720_0000, 0x0820_0000);
 /// Ranges that the program asks for.
-pub const REGIONS: Area = Area::new("regions", 0x1380_0000, 0x7000_0000);
+pub const REGIONS: Area = Area::new("regions", 0x12a0_0000, 0x7000_0000);
 /// Never mapped: the main stack ends here.
 pub const STACK_GUARD: Area = Area::new("guard page", 0x7ffa_f000, 0x7ffb_0000);
 /// The main stack.
@@ -126,3 +127,42 @@ const _: () = {
     assert!(WINDOW.pages * 4 <= DIRECTORY.pages * PAGE_BYTES);
     assert!(EXCEPTION_STACK_GUARD.end() == EXCEPTION_STACK.start && STACK_GUARD.end() == STACK.start);
 };
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::collections::BTreeMap;
+    use stlb::{Geometry, Mips32, R3000};
+
+    const MB: u32 = 1 << 20;
+
+    /// What is used of each area: bytes from its start.
+    const USED: [(Area, u32); 8] = [
+        (WINDOW, 2 * MB),
+        (IMAGE, 2 * MB),
+        (INFO, PAGE_BYTES),
+        (STLB, 2 * MB),
+        (ARCHIVE, 4 * MB),
+        (HEAP, 13 * MB),
+        (REGIONS, 6 * MB),
+        (STACK, 256 << 10),
+    ];
+
+    fn share_no_slot<G: Geometry>() {
+        let mut users = BTreeMap::new();
+        for (area, bytes) in USED {
+            assert!(bytes <= area.pages * PAGE_BYTES, "{} is not so long", area.name);
+            for va in (area.start..area.start + bytes).step_by(PAGE_BYTES as usize) {
+                let other = *users.entry(G::slot(G::context(0, va))).or_insert(area.name);
+                assert_eq!(other, area.name, "{va:#x} in {} shares a slot", area.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_used_together_shares_no_slot_of_the_software_tlb() {
+        share_no_slot::<Mips32>();
+        share_no_slot::<R3000>();
+    }
+}

@@ -13,8 +13,12 @@ use stlb::{Geometry, Native, Stlb};
 pub const STLB_SLOTS: usize = stlb::SLOTS;
 /// Entries of its overflow buffer.
 pub const STLB_OVERFLOW: usize = stlb::OVERFLOW;
+/// Bytes of an entry of the software TLB.
+pub const STLB_ENTRY_BYTES: usize = size_of::<<Native as Geometry>::Entry>();
 /// Pages that an entry of hardware or software TLB maps.
 pub const PAGES_PER_ENTRY: u32 = Native::PAGES as u32;
+/// Bits of the process tag, by which the software TLB tells programs apart.
+pub const TAG_BITS: u32 = Native::TAG_MASK.count_ones();
 
 /// A copy of the kernel's information.
 pub fn info() -> Info {

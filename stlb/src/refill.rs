@@ -49,6 +49,8 @@ macro_rules! mips32_refill {
             "tlbwr",                              // load the pair in place of a random one
             ".endif",
             "eret",                               // repeat the access
+            ".globl stlb_refill_end",
+            "stlb_refill_end:",
             ".size stlb_refill, . - stlb_refill",
             ".set pop",
             ".popsection",
@@ -107,6 +109,8 @@ macro_rules! r3000_refill {
             "tlbwr",                              // load the page in place of a random one; load delay of k1
             "jr    $k1",                          // repeat the access
             " .word 0x42000010",                  // rfe, which the assembler does not know: back to user mode
+            ".globl stlb_refill_end",
+            "stlb_refill_end:",
             ".size stlb_refill, . - stlb_refill",
             ".set pop",
             ".popsection",

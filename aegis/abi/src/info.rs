@@ -16,12 +16,16 @@ pub struct Info {
     pub frames: u32,
     /// Entries of the hardware TLB.
     pub tlb_entries: u32,
+    /// How many of them, the first ones, a refill never replaces.
+    pub tlb_wired: u32,
     /// Pages that one TLB entry, and so one STLB entry, maps.
     pub pages_per_entry: u32,
     /// First frame of the software TLB, an [`stlb::Stlb`], with the overflow buffer right behind the table.
     pub stlb_frame: u32,
     /// Frames of the software TLB.
     pub stlb_frames: u32,
+    /// Instructions of a refill from the software TLB's table, from the vector back to the access.
+    pub refill_instructions: u32,
     /// First frame of the archive of programs, a tar archive.
     pub archive_frame: u32,
     /// Bytes of the archive.

@@ -14,6 +14,8 @@
 #[doc(hidden)]
 pub extern crate alloc;
 
+#[cfg(target_os = "none")]
+pub mod feature;
 pub mod markers;
 #[cfg(target_os = "none")]
 pub mod raw;

@@ -1,5 +1,5 @@
 //! The spans that are measured. The guest opens span `id` with `lui $zero, 2*id` and closes it with `lui $zero, 2*id+1`:
-//! instructions that change nothing and that no compiler emits. The counting plugin in `qemu/plugin` looks for them.
+//! instructions that change nothing and that no compiler emits. Who counts the instructions looks for them.
 
 macro_rules! spans {
     ($($(#[$doc:meta])* $name:ident = $id:literal, $text:literal;)*) => {
@@ -35,7 +35,7 @@ spans! {
     Miss = 6, "TLB miss handled by the library";
 }
 
-/// Pages in [`Span::StlbHits`], two for each entry of the software TLB.
+/// Pages in [`Span::StlbHits`]. A refill loads as many as an entry of the software TLB maps.
 pub const STLB_HIT_PAGES: u32 = 1024;
 
 impl Span {

@@ -3,8 +3,29 @@
 use alloc::string::String;
 use exos::println;
 
-/// The result of a test: why it failed.
-pub type Outcome = Result<(), String>;
+/// Why a test has not passed.
+#[derive(Debug)]
+pub enum NotPassed {
+    /// This machine cannot show it, for this reason.
+    Skipped(&'static str),
+    /// It failed, for this reason.
+    Failed(String),
+}
+
+impl From<String> for NotPassed {
+    fn from(why: String) -> NotPassed {
+        NotPassed::Failed(why)
+    }
+}
+
+impl From<&str> for NotPassed {
+    fn from(why: &str) -> NotPassed {
+        NotPassed::Failed(why.into())
+    }
+}
+
+/// The result of a test.
+pub type Outcome = Result<(), NotPassed>;
 
 /// A test: its name and what it does.
 pub type Test = (&'static str, fn() -> Outcome);
@@ -17,7 +38,8 @@ pub fn run(tests: &[Test]) -> i32 {
         let number = number + 1;
         match test() {
             Ok(()) => println!("ok {number} - {name}"),
-            Err(why) => {
+            Err(NotPassed::Skipped(why)) => println!("ok {number} - {name} # SKIP {why}"),
+            Err(NotPassed::Failed(why)) => {
                 println!("not ok {number} - {name}: {}", why.replace('\n', " "));
                 status = 1;
             }
@@ -31,7 +53,7 @@ pub fn run(tests: &[Test]) -> i32 {
 macro_rules! check {
     ($condition:expr, $($why:tt)+) => {
         if !$condition {
-            return Err($crate::alloc::format!($($why)+));
+            return Err($crate::alloc::format!($($why)+).into());
         }
     };
 }
@@ -44,7 +66,7 @@ macro_rules! check_eq {
             (left, right) => if left != right {
                 return Err($crate::alloc::format!(
                     "{}: got {left:x?} instead of {right:x?}", format_args!($what $($argument)*)
-                ));
+                ).into());
             }
         }
     };
@@ -56,7 +78,7 @@ macro_rules! get {
     ($result:expr) => {
         match $result {
             Ok(value) => value,
-            Err(error) => return Err($crate::alloc::format!("{}: {error}", stringify!($result))),
+            Err(error) => return Err($crate::alloc::format!("{}: {error}", stringify!($result)).into()),
         }
     };
 }

@@ -17,7 +17,7 @@ mod r3000;
 #[cfg(target_vendor = "dec")]
 use r3000 as family;
 
-pub use family::{enter, init, name, sync_instructions, tlb, tlb_entries, unfit};
+pub use family::{TLB_WIRED, enter, init, name, sync_instructions, tlb, tlb_entries, unfit};
 pub use fault::panic;
 #[cfg(feature = "planted-fault")]
 pub use fault::planted_fault;
@@ -35,6 +35,15 @@ static STLB: Stlb<Native> = Stlb::new();
 /// The software TLB.
 pub fn stlb() -> &'static Stlb<Native> {
     &STLB
+}
+
+/// Instructions of a refill from the software TLB: the sequence has no branch but the one away from it, to a miss.
+pub fn refill_instructions() -> u32 {
+    unsafe extern "C" {
+        static stlb_refill: u32;
+        static stlb_refill_end: u32;
+    }
+    ((&raw const stlb_refill_end).addr() - (&raw const stlb_refill).addr()) as u32 / size_of::<u32>() as u32
 }
 
 /// The frames of the software TLB.

@@ -23,8 +23,10 @@ macro_rules! instruction {
 instruction! {
     /// `add`, which overflows.
     add: "add $2, $5, $6";
-    /// `addi`, which overflows.
+    /// `addi` of the greatest number, which overflows upwards.
     addi: "addi $2, $5, 0x7fff";
+    /// `addi` of the smallest number, which overflows downwards.
+    addi_negative: "addi $2, $5, -0x8000";
     /// `sub`, which overflows.
     sub: "sub $2, $5, $6";
     /// A halfword load.

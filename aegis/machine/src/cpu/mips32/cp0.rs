@@ -126,7 +126,7 @@ pub(super) fn init() {
     set_config(config() & !7 | KSEG0_CACHED);
     set_cause(INTERRUPT_VECTOR);
     set_page_mask(0);
-    set_wired(0);
+    set_wired(super::TLB_WIRED);
     set_hwrena(0);
     set_context(0);
     set_entry_hi(0);

@@ -26,6 +26,9 @@ pub fn init() {
     dispatch::init();
 }
 
+/// The first entries of the hardware TLB that `tlbwr` never replaces: the register Wired.
+pub const TLB_WIRED: u32 = 0;
+
 /// Entries of the hardware TLB.
 pub fn tlb_entries() -> u32 {
     cp0::config1().mmu_size() + 1

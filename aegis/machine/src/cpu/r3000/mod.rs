@@ -27,6 +27,9 @@ pub fn init() {
     dispatch::init();
 }
 
+/// The first entries of the hardware TLB, which `tlbwr` never replaces.
+pub const TLB_WIRED: u32 = 8;
+
 /// Entries of the hardware TLB.
 pub fn tlb_entries() -> u32 {
     tlb::ENTRIES

@@ -28,7 +28,7 @@ fn main() -> i32 {
     tap::run(&[
         ("demand-zero pages come zeroed at the first touch", demand_zero),
         ("a frame can be mapped at two places", two_places),
-        ("both halves of a pair are pages of their own", halves),
+        ("neighbours, though they may share a TLB entry, are pages of their own", neighbours),
         ("read-only pages refuse stores until made writable", protect),
         ("a page mapped for reading only stays so", reading_only),
         ("unmapped pages fault and give their frames back", unmap),
@@ -102,7 +102,7 @@ fn two_places() -> Outcome {
     Ok(())
 }
 
-fn halves() -> Outcome {
+fn neighbours() -> Outcome {
     let region = get!(Region::reserve(4));
     let first = (region.start() / PAGE_BYTES) % 2;
     let (even, odd) = (first, first + 1);
@@ -116,11 +116,7 @@ fn halves() -> Outcome {
         check_eq!(region.load(mapped * PAGE_BYTES), 11, "the page itself");
         get!(region.demand_zero(other..other + 1, Rights::ReadWrite));
         region.store(other * PAGE_BYTES, 22);
-        check_eq!(
-            (region.load(mapped * PAGE_BYTES), region.load(other * PAGE_BYTES)),
-            (11, 22),
-            "both pages of the pair"
-        );
+        check_eq!((region.load(mapped * PAGE_BYTES), region.load(other * PAGE_BYTES)), (11, 22), "both pages");
         get!(region.unmap(other..other + 1));
         check_eq!(region.load(mapped * PAGE_BYTES), 11, "the page whose neighbour has gone");
         get!(region.unmap(mapped..mapped + 1));

@@ -113,7 +113,7 @@ pub fn overflow_buffer() -> Outcome {
     }
     let place = |region: &Region, rival| machine::probe(region.start() + offset(rival)).map(|(_, place)| place);
     let buffered = (0..RIVALS).filter(|&rival| place(&first, rival) == Some(Place::Overflow)).count();
-    check_eq!(buffered, STLB_OVERFLOW, "pairs pushed into the overflow buffer");
+    check_eq!(buffered, STLB_OVERFLOW, "entries pushed into the overflow buffer");
     check!((0..RIVALS).all(|rival| place(&second, rival) == Some(Place::Table)), "the later ones are in the table");
 
     // The hardware TLB forgets them meanwhile. QEMU keeps entries that `tlbwr` has replaced until a live one loses rights.

@@ -256,7 +256,7 @@ impl Player {
         while self.frames.len() > MOST_FRAMES - SPARE_FRAMES {
             let frame = self.frames.swap_remove(0);
             if let Err(error) = call(Number::p_unref, [frame, 0, 0, 0]) {
-                return Err(alloc::format!("giving frame {frame} back: {error}"));
+                return Err(alloc::format!("giving frame {frame} back: {error}").into());
             }
         }
         while self.frames.len() < SPARE_FRAMES {

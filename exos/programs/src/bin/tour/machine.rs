@@ -13,12 +13,20 @@ pub fn show() {
     println!("  processor     {}", text(&info.processor));
     let megabytes = info.frames / (1024 * 1024 / PAGE_BYTES);
     println!("  memory        {} frames of {} bytes, {megabytes} MB", Grouped(info.frames), Grouped(PAGE_BYTES));
-    println!("  hardware TLB  {} entries of {} pages each", info.tlb_entries, info.pages_per_entry);
+    let entry = if info.pages_per_entry == 1 { "one page" } else { "two pages" };
+    print!("  hardware TLB  {} entries of {entry} each", info.tlb_entries);
+    if info.tlb_wired != 0 {
+        print!("; refills spare the first {}", info.tlb_wired);
+    }
+    println!();
     println!(
-        "  software TLB  {} entries, and {} in an overflow buffer",
+        "  software TLB  {} entries of {} bytes, and {} in an overflow buffer;",
         Grouped(machine::STLB_SLOTS as u32),
+        machine::STLB_ENTRY_BYTES,
         machine::STLB_OVERFLOW
     );
+    println!("                a tag of {} bits tells programs apart", machine::TAG_BITS);
+    println!("  a refill      takes {} instructions on a hit in the software TLB", info.refill_instructions);
     programs();
     print!("  command line ");
     for argument in exos::args() {
@@ -26,7 +34,8 @@ pub fn show() {
     }
     println!();
     println!("  my name       {:#010x}, given by the kernel, which knows me by nothing else", machine::pid().0);
-    crate::claim(info.frames > 0 && info.tlb_entries > 0, "the kernel describes the machine");
+    crate::claim(info.frames > 0 && info.tlb_entries > info.tlb_wired, "the kernel describes the machine");
+    crate::claim(info.pages_per_entry == machine::PAGES_PER_ENTRY, "kernel and program mean the same TLB entries");
     crate::claim(exos::args().next().is_some(), "the command line names this program");
 }
 

@@ -30,7 +30,7 @@ impl Pages {
     fn find(&self, page: u32) -> (&Region, u32) {
         match page.checked_sub(PAGES - RIVALS) {
             None => (&self.row, page * PAGE_BYTES),
-            // One for each of the first pairs of the row.
+            // One for each of the first entries of the row.
             Some(rival) => (&self.rivals, rival * machine::PAGES_PER_ENTRY * PAGE_BYTES),
         }
     }
@@ -65,7 +65,8 @@ pub fn show() -> Result<(), Error> {
     println!("  guaranteed mapping; or else the program, by an upcall: its handler looks the");
     println!("  page up in its own page table and asks the kernel to bind it. {RIVALS} of the");
     println!("  pages have to share a slot of the STLB with others, so that the overflow");
-    println!("  buffer is used too; an entry that is put there may hold one page or two.");
+    let entry = if machine::PAGES_PER_ENTRY == 1 { "one page" } else { "one page or two" };
+    println!("  buffer is used too; an entry that is put there holds {entry}.");
     println!();
 
     let row = Region::reserve(PAGES - RIVALS)?;
@@ -158,6 +159,7 @@ fn print(first: &Pass, second: &Pass) {
     line("words found wrong", |pass| pass.wrong_words);
     println!();
     println!("  Nobody counts hits in the STLB's table: counting would cost more than the");
-    println!("  refill itself, which takes 16 instructions (`./x test` counts them from");
+    let instructions = machine::info().refill_instructions;
+    println!("  refill itself, which takes {instructions} instructions (`./x test` counts them from");
     println!("  outside).");
 }

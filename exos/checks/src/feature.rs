@@ -1,0 +1,45 @@
+//! What not every machine can show. A test that [`needs`] it is skipped on a machine without, which is found out at run time
+//! from the names in the kernel's information page: the tests are the same for all machines.
+
+use crate::tap::{NotPassed, Outcome};
+use exos::machine::{info, text};
+
+/// Something that a processor or its emulator may lack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Feature {
+    /// Instructions that trap on a condition, as `teq`.
+    Traps,
+    /// Code in MIPS16e, at odd addresses.
+    Mips16e,
+    /// An exception when `addi` overflows upwards.
+    AddiOverflow,
+    /// Moves from and to coprocessor 0 are the kernel's alone.
+    PrivilegedMoves,
+    /// An exception at a jump to an address that is no multiple of 4.
+    MisalignedFetch,
+}
+
+impl Feature {
+    /// Why this machine lacks it; `None` if it has it.
+    fn lack(self) -> Option<&'static str> {
+        let info = info();
+        let is_mips1 = matches!(text(&info.processor), "MIPS R2000" | "MIPS R3000" | "a MIPS I processor");
+        // The one emulator of this board. (On hardware the last three would be there; nobody has tried.)
+        let is_gxemul = text(&info.board).starts_with("DECstation");
+        match self {
+            Feature::Traps => is_mips1.then_some("MIPS I has no trap instructions"),
+            Feature::Mips16e => is_mips1.then_some("MIPS I has no MIPS16e"),
+            Feature::AddiOverflow => is_gxemul.then_some("GXemul raises no exception when addi overflows upwards"),
+            Feature::PrivilegedMoves => is_gxemul.then_some("GXemul lets programs use mfc0 and mtc0"),
+            Feature::MisalignedFetch => is_gxemul.then_some("GXemul ignores the two low bits of a jump's target"),
+        }
+    }
+}
+
+/// Ends the test as skipped where the machine lacks `feature`.
+pub fn needs(feature: Feature) -> Outcome {
+    match feature.lack() {
+        Some(why) => Err(NotPassed::Skipped(why)),
+        None => Ok(()),
+    }
+}
