@@ -1,31 +1,36 @@
-//! `unsafe` stands only where the design puts it.
+//! Some words stand only where the design puts them: `unsafe`, and what tells processors and boards apart.
 
 use aegis_host::cargo::Workspace;
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// Where all of it may stand: files, and directories with all that is in them.
-const ALLOWED: [&str; 5] = ["stlb/src/table.rs", "aegis/machine", "exos/src/rt", "exos/checks/src/raw", "qemu/plugin"];
+/// Where `unsafe` may stand: files, and directories with all that is in them.
+const UNSAFE: [&str; 5] = ["stlb/src/table.rs", "aegis/machine", "exos/src/rt", "exos/checks/src/raw", "qemu/plugin"];
 /// Where attributes such as `#[unsafe(no_mangle)]` may stand besides.
 const ATTRIBUTES: [&str; 2] = ["aegis/src/main.rs", "exos/src/program.rs"];
 
-/// Every `unsafe` in a source: its line, and whether it is part of an attribute.
-fn find_unsafe(source: &str) -> Vec<(usize, bool)> {
+/// Where the words may stand that tell processors and boards apart, `MACHINE_WORDS`.
+const MACHINES: [&str; 3] = ["aegis/machine", "stlb", "qemu"];
+/// What a `cfg` asks a target that tells which machine it is for. (That there is no operating system tells nothing.)
+const MACHINE_WORDS: [&str; 5] = ["target_arch", "target_env", "target_feature", "target_vendor", "target_abi"];
+
+/// Every occurrence of some words in a source: its line, and whether it is part of an attribute.
+fn find(words: &[&str], source: &str) -> Vec<(usize, bool)> {
     let tokens = TokenStream::from_str(source).expect("Rust source");
     let mut found = Vec::new();
-    walk(tokens, false, &mut found);
+    walk(words, tokens, false, &mut found);
     found
 }
 
-fn walk(tokens: TokenStream, in_attribute: bool, found: &mut Vec<(usize, bool)>) {
+fn walk(words: &[&str], tokens: TokenStream, in_attribute: bool, found: &mut Vec<(usize, bool)>) {
     let mut after_hash = false;
     for token in tokens {
         match token {
-            TokenTree::Ident(word) if is_unsafe(&word) => found.push((word.span().start().line, in_attribute)),
+            TokenTree::Ident(word) if is_one_of(words, &word) => found.push((word.span().start().line, in_attribute)),
             TokenTree::Group(group) => {
                 let attribute = after_hash && group.delimiter() == Delimiter::Bracket;
-                walk(group.stream(), in_attribute || attribute, found);
+                walk(words, group.stream(), in_attribute || attribute, found);
                 after_hash = false;
             }
             // `#[..]` and `#![..]`
@@ -35,8 +40,8 @@ fn walk(tokens: TokenStream, in_attribute: bool, found: &mut Vec<(usize, bool)>)
     }
 }
 
-fn is_unsafe(word: &Ident) -> bool {
-    word == "unsafe"
+fn is_one_of(words: &[&str], word: &Ident) -> bool {
+    words.iter().any(|other| word == other)
 }
 
 /// All Rust sources below a directory, but for what cargo has built and what is hidden.
@@ -53,8 +58,8 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn unsafe_stands_only_where_it_may() {
+/// Has every occurrence of `words` in the repository judged by `may`, given the file and whether it is in an attribute.
+fn check(words: &[&str], may: impl Fn(&Path, bool) -> bool) {
     let root = Workspace::find(false).unwrap().root;
     let mut files = Vec::new();
     sources(&root, &mut files);
@@ -62,22 +67,36 @@ fn unsafe_stands_only_where_it_may() {
     let mut within = 0;
     for path in &files {
         let file = path.strip_prefix(&root).unwrap();
-        let listed = |places: &[&str]| places.iter().any(|place| file.starts_with(place));
-        for (line, in_attribute) in find_unsafe(&std::fs::read_to_string(path).unwrap()) {
-            if listed(&ALLOWED) || (in_attribute && listed(&ATTRIBUTES)) {
+        for (line, in_attribute) in find(words, &std::fs::read_to_string(path).unwrap()) {
+            if may(file, in_attribute) {
                 within += 1;
             } else {
                 elsewhere.push(format!("{}:{line}", file.display()));
             }
         }
     }
-    assert!(within > 0, "the plugin cannot do without, so the search does not work");
-    assert!(elsewhere.is_empty(), "`unsafe` where it may not stand:\n{}", elsewhere.join("\n"));
+    assert!(within > 0, "none of {words:?} stands anywhere, so the search does not work");
+    assert!(elsewhere.is_empty(), "{words:?} where it may not stand:\n{}", elsewhere.join("\n"));
+}
+
+fn is_in(file: &Path, places: &[&str]) -> bool {
+    places.iter().any(|place| file.starts_with(place))
+}
+
+#[test]
+fn unsafe_stands_only_where_it_may() {
+    check(&["unsafe"], |file, in_attribute| is_in(file, &UNSAFE) || (in_attribute && is_in(file, &ATTRIBUTES)));
+}
+
+#[test]
+fn machines_are_told_apart_only_where_they_may() {
+    check(&MACHINE_WORDS, |file, _| is_in(file, &MACHINES));
 }
 
 #[test]
 fn unsafe_is_found_in_code_and_nowhere_else() {
-    let found = find_unsafe(
+    let found = find(
+        &["unsafe"],
         r##"
         // unsafe in a comment
         /* unsafe { } */ /// unsafe in a doc comment
