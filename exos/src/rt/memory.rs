@@ -74,7 +74,7 @@ pub fn insert(va: u32) -> bool {
     }
     // A first touch gives an anonymous page its frame.
     // SAFETY: the page is mapped.
-    let _ = unsafe { load_byte(va) };
+    let _ = unsafe { load_word(va & !3) };
     let Some(page) = UserVa::new(va) else { return false };
     // SAFETY: the binding is the page table's.
     unsafe { call::tlbwr(page, PAGE_TABLE.lookup(va)) }.is_ok()
@@ -118,24 +118,6 @@ pub unsafe fn load_word(address: u32) -> u32 {
             "nop", // hazard: load delay (MIPS I)
             ".set pop",
             value = inout(reg) value,
-            address = in(reg) address,
-            options(nostack)
-        )
-    };
-    value
-}
-
-unsafe fn load_byte(address: u32) -> u32 {
-    let value: u32;
-    // SAFETY: as in `load_word`.
-    unsafe {
-        asm!(
-            ".set push",
-            ".set noat",
-            "lbu {value}, 0({address})",
-            "nop", // hazard: load delay (MIPS I)
-            ".set pop",
-            value = lateout(reg) value,
             address = in(reg) address,
             options(nostack)
         )

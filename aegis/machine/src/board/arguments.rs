@@ -1,8 +1,34 @@
-//! What a boot loader leaves in memory: tables and texts, below the kernel, in reserved frames, where nobody changes them.
+//! What a boot loader leaves: four registers, and in memory tables and texts, below the kernel, in reserved frames, where nobody
+//! changes them.
 
 use crate::memory::{KSEG0, KSEG1};
 use aegis_abi::limits::COMMAND_LINE_BYTES;
+use core::arch::global_asm;
 use core::ffi::CStr;
+use stlb::Word;
+
+/// The registers `a0` to `a3` at the kernel's entry; the boards say what they mean. Outside .bss, which the start code clears
+/// after they were saved.
+#[unsafe(link_section = ".uninit.arguments")]
+pub(super) static REGISTERS: [Word; 4] = [const { Word::new(0) }; 4];
+
+// The first instructions of the kernel: the start code drops these registers.
+global_asm!(
+    ".section .reset.start,\"ax\",@progbits",
+    ".set push",
+    ".set noreorder",
+    ".globl _start",
+    "_start:",
+    "lui   $t0, %hi({registers})",
+    "addiu $t0, $t0, %lo({registers})", // t0 = &REGISTERS
+    "sw    $a0, 0($t0)",
+    "sw    $a1, 4($t0)",
+    "sw    $a2, 8($t0)",
+    "j     _reset",                     // go on with the processor's start code, which calls main
+    " sw   $a3, 12($t0)",
+    ".set pop",
+    registers = sym REGISTERS,
+);
 
 unsafe extern "C" {
     /// First byte of the kernel's image (linker.ld).

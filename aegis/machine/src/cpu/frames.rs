@@ -92,6 +92,40 @@ macro_rules! caller_saved {
     };
 }
 
+/// Saves what a program's registers hold in the [`MissFrame`] on the empty stack, and makes that the stack. Changes k0 and, once
+/// saved, t0 and t1. Needs the operands of `caller_saved` and MISS_FRAME, MISS_SP, MISS_HI and MISS_LO.
+macro_rules! save_interrupted {
+    () => {
+        concat!(
+            "lui   $k0, %hi(_stack - {MISS_FRAME})\n",
+            "addiu $k0, $k0, %lo(_stack - {MISS_FRAME})\n", // k0 = frame on the kernel's stack
+            "sw    $sp, {MISS_SP}($k0)\n",
+            "move  $sp, $k0\n",
+            caller_saved!("sw   "),
+            "\n",
+            "mfhi  $t0\n",
+            "mflo  $t1\n",
+            "sw    $t0, {MISS_HI}($sp)\n",
+            "sw    $t1, {MISS_LO}($sp)",
+        )
+    };
+}
+
+/// Loads what `save_interrupted` has saved. `sp` may not be used by the next instruction (load delay, MIPS I).
+macro_rules! load_interrupted {
+    () => {
+        concat!(
+            "lw    $t0, {MISS_HI}($sp)\n",
+            "lw    $t1, {MISS_LO}($sp)\n",
+            "mthi  $t0\n",
+            "mtlo  $t1\n",
+            caller_saved!("lw   "),
+            "\n",
+            "lw    $sp, {MISS_SP}($sp)",
+        )
+    };
+}
+
 /// Clears the registers that a call may change, but for the answer in `v0` and `v1`: they may hold something of the kernel's.
 macro_rules! clear_caller_saved {
     () => {
@@ -117,4 +151,4 @@ macro_rules! clear_caller_saved {
     };
 }
 
-pub(super) use {caller_saved, clear_caller_saved};
+pub(super) use {caller_saved, clear_caller_saved, load_interrupted, save_interrupted};

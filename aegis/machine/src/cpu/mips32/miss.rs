@@ -6,7 +6,7 @@
 use super::cp0::USER_STATUS;
 use super::passage::{enter_rust, leave_rust};
 use crate::cpu::dispatch::DISPATCHER;
-use crate::cpu::frames::{self, MissFrame, caller_saved};
+use crate::cpu::frames::{self, MissFrame, caller_saved, load_interrupted, save_interrupted};
 use crate::cpu::operands::*;
 use crate::info::INFO;
 use core::arch::global_asm;
@@ -90,15 +90,8 @@ global_asm!(
     "vec_guaranteed:",
     "mfc0  $k0, $14",                           // k0 = EPC
     "bltz  $k0, vec_kernel_fault",              // it was the kernel's own reference
-    " lui  $k0, %hi(_stack - {MISS_FRAME})",
-    "addiu $k0, $k0, %lo(_stack - {MISS_FRAME})", // k0 = frame on the kernel's stack
-    "sw    $sp, {MISS_SP}($k0)",
-    "move  $sp, $k0",
-    caller_saved!("sw   "),
-    "mfhi  $t0",
-    "mflo  $t1",
-    "sw    $t0, {MISS_HI}($sp)",
-    "sw    $t1, {MISS_LO}($sp)",
+    " nop",
+    save_interrupted!(),
     "mfc0  $t0, $14",
     "sw    $t0, {MISS_EPC}($sp)",
     "mfc0  $a0, $8",                            // the argument: BadVAddr
@@ -107,12 +100,7 @@ global_asm!(
     "lw    $t0, {MISS_EPC}($sp)",
     "mtc0  $t0, $14",                           // EPC = frame.epc
     "move  $k0, $v0",                           // k0 = to the application?
-    "lw    $t0, {MISS_HI}($sp)",
-    "lw    $t1, {MISS_LO}($sp)",
-    "mthi  $t0",
-    "mtlo  $t1",
-    caller_saved!("lw   "),
-    "lw    $sp, {MISS_SP}($sp)",
+    load_interrupted!(),
     "bnez  $k0, vec_upcall",                    // Cause and BadVAddr are as they were
     " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})",
     "ehb",                                      // hazard: EPC and Status before eret

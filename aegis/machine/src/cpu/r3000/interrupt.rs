@@ -5,7 +5,7 @@
 use super::cp0::{ISOLATE_CACHES, USER_STATUS};
 use super::passage::{FLUSH, empty_cache, enter_rust, leave_rust};
 use crate::cpu::dispatch::DISPATCHER;
-use crate::cpu::frames::{self, MissFrame, caller_saved};
+use crate::cpu::frames::{self, MissFrame, caller_saved, load_interrupted, save_interrupted};
 use crate::cpu::operands::*;
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -20,24 +20,11 @@ global_asm!(
     // delay slot, so all caller-saved registers are kept, and k0, which the general vector has put away. k1 alone is nobody's.
     ".globl vec_interrupt",
     "vec_interrupt:",
-    "lui   $k0, %hi(_stack - {MISS_FRAME})",
-    "addiu $k0, $k0, %lo(_stack - {MISS_FRAME})", // k0 = frame on the kernel's stack
-    "sw    $sp, {MISS_SP}($k0)",
-    "move  $sp, $k0",
-    caller_saved!("sw   "),
-    "mfhi  $t0",
-    "mflo  $t1",
-    "sw    $t0, {MISS_HI}($sp)",
-    "sw    $t1, {MISS_LO}($sp)",
+    save_interrupted!(),
     "mfc0  $a0, $13",                           // the argument: Cause; the jump hides the load delay
     enter_rust!("jal", "aegis_interrupt"),
     leave_rust!(),
-    "lw    $t0, {MISS_HI}($sp)",
-    "lw    $t1, {MISS_LO}($sp)",
-    "mthi  $t0",
-    "mtlo  $t1",
-    caller_saved!("lw   "),
-    "lw    $sp, {MISS_SP}($sp)",
+    load_interrupted!(),
     "lui   $k1, %hi({DISPATCHER} + {K0})",
     "lw    $k0, %lo({DISPATCHER} + {K0})($k1)",
     empty_cache!("$k1"),
