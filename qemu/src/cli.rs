@@ -1,7 +1,7 @@
 //! The command line of `./x`.
 
 use crate::cargo::Workspace;
-use crate::{debug, run, test};
+use crate::{audit, debug, run, test};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +23,8 @@ enum Verb {
     Run(run::Options),
     /// Run all tests, or those whose name contains FILTER
     Test(test::Options),
+    /// Check what is built for the R3000 for instructions that it does not have or does not wait for
+    Audit(audit::Options),
     /// Boot Aegis under gdb, with the symbols of the kernel and of a program
     Debug(debug::Options),
 }
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
     let result = Workspace::find(arguments.verbose).and_then(|workspace| match arguments.verb {
         Verb::Run(options) => run::main(&workspace, &options),
         Verb::Test(options) => test::main(&workspace, &options),
+        Verb::Audit(options) => audit::main(&workspace, &options),
         Verb::Debug(options) => debug::main(&workspace, &options),
     });
     match result {

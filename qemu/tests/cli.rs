@@ -19,22 +19,25 @@ fn check(arguments: &[&str], status: i32, shows: &[&str]) {
 
 #[test]
 fn wrong_arguments_end_with_status_2() {
-    check(&[], 2, &["Usage: ./x", "run", "test", "debug"]);
+    check(&[], 2, &["Usage: ./x", "run", "test", "audit", "debug"]);
     check(&["frob"], 2, &["unrecognized subcommand 'frob'"]);
     check(&["run", "--frob"], 2, &["--frob"]);
     check(&["run", "--log", "frob"], 2, &["possible values"]);
+    check(&["run", "--machine", "frob"], 2, &["possible values: malta, decstation"]);
     check(&["test", "a", "b"], 2, &["unexpected argument 'b'"]);
 }
 
 #[test]
 fn help_is_no_error() {
-    check(&["help"], 0, &["Usage: ./x", "run", "test", "debug"]);
+    check(&["help"], 0, &["Usage: ./x", "run", "test", "audit", "debug"]);
     check(&["help", "run"], 0, &["--no-semihosting", "--file"]);
 }
 
 #[test]
 fn the_programs_status_is_ours() {
-    check(&["run", "endings", "status"], 7, &["aegis: "]);
+    for machine in ["malta", "decstation"] {
+        check(&["run", "--machine", machine, "endings", "status"], 7, &["aegis: "]);
+    }
 }
 
 #[test]
@@ -52,6 +55,12 @@ fn a_file_that_is_no_program_is_refused() {
 #[test]
 fn arguments_that_the_board_would_cut_are_refused() {
     check(&["run", "tour", &"x".repeat(251)], 1, &["256 bytes", "255"]);
+}
+
+#[test]
+fn only_what_is_for_the_r3000_is_audited() {
+    check(&["audit", "Cargo.toml"], 1, &["cannot audit", "Cargo.toml: not an ELF file"]);
+    check(&["audit", env!("CARGO_BIN_EXE_aegis-host")], 1, &["not for the R3000"]);
 }
 
 #[test]

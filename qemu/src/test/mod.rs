@@ -1,5 +1,6 @@
 //! `./x test`: tests on the host, clippy, and tests in the emulator.
 
+mod audit;
 mod debugger;
 mod emulator;
 mod host;
@@ -65,6 +66,7 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         report.section(built.machine.name());
         if !terminal::interrupted() {
             lint::machine(workspace, built.machine, &mut report)?;
+            audit::run(workspace, built.machine, &mut report)?;
             emulator::run(workspace, built, &mut report)?;
             debugger::run(workspace, built.machine, &mut report)?;
         }

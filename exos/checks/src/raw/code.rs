@@ -1,9 +1,10 @@
 //! Code that raises exceptions, each in an instruction of its own.
 
 use core::arch::{asm, global_asm};
+use exos::unaudited;
 
 macro_rules! instruction {
-    ($($(#[$doc:meta])* $name:ident: $($line:literal),+;)*) => { $(
+    ($($(#[$doc:meta])* $name:ident: $($line:expr),+;)*) => { $(
         $(#[$doc])*
         /// Registers before: `$a1`, `$a2`. Returns what is in `$v0` afterwards, which starts as 0.
         pub fn $name(a1: u32, a2: u32) -> u32 {
@@ -36,19 +37,19 @@ instruction! {
     /// `break`
     breakpoint: "break";
     /// `teq $a1, $a2`: a trap, if both registers are equal. (MIPS I does not have it.)
-    teq: ".word 0x00a60034";
+    teq: unaudited!(".word 0x00a60034");
     /// A reserved opcode.
-    reserved: ".word 0xfc000000";
+    reserved: unaudited!(".word 0xfc000000");
     /// A privileged instruction of coprocessor 0.
-    mfc0: "mfc0 $2, $12";
+    mfc0: unaudited!("mfc0 $2, $12");
     /// A privileged TLB instruction.
-    tlbwr: "tlbwr";
+    tlbwr: unaudited!("tlbwr");
     /// `mtc1 $a1, $f0`, of the floating-point unit, which the assembler does not know for a target without one.
-    mtc1: ".word 0x44850000";
+    mtc1: unaudited!(".word 0x44850000");
     /// `rdhwr $v0, $2`: the cycle counter. (The assembler knows it from MIPS32r2 on.)
-    rdhwr: ".word 0x7c02103b";
+    rdhwr: unaudited!(".word 0x7c02103b");
     /// `sdbbp 1`: software debug breakpoint. (Nor this.)
-    sdbbp: ".word 0x7000007f";
+    sdbbp: unaudited!(".word 0x7000007f");
 }
 
 /// A `syscall` that is not Aegis' own: returns what the handler leaves in `$v0`.
@@ -149,7 +150,7 @@ global_asm!(
     ".balign 4",
     ".globl exos_checks_mips16_break",
     "exos_checks_mips16_break:",
-    ".word 0xe805e805",
+    unaudited!(".word 0xe805e805"),
     ".set pop",
 );
 
