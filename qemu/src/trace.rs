@@ -175,3 +175,136 @@ impl Instruction {
 fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counts::{Counts, Tally};
+
+    const REFILL: u32 = 0x8000_0000;
+    const GENERAL: u32 = 0x8000_0080;
+
+    /// Reads a trace in two pieces; gives the counts and what the guest has written.
+    fn read(trace: &[u8], cut: usize) -> (Counts, String) {
+        let mut reader = Trace::new(vec![REFILL, GENERAL]);
+        let mut guest = Vec::new();
+        reader.read(&trace[..cut], &mut guest);
+        reader.read(&trace[cut..], &mut guest);
+        let counts = reader.finish(&mut guest);
+        (serde_json::from_str(&counts).unwrap(), String::from_utf8(guest).unwrap())
+    }
+
+    /// Reads what GXemul prints when it runs these lines after its banner, wherever that is cut.
+    fn run(lines: &str) -> (Counts, String) {
+        let trace = format!("GXemul 0.7.0\nmachine:\n    memory: 64 MB\n\n{lines}\n");
+        let read = |cut| read(trace.as_bytes(), cut);
+        let result = read(0);
+        (1..trace.len()).for_each(|cut| assert_eq!(read(cut), result, "cut at {cut}"));
+        result
+    }
+
+    fn tally(user: u64, kernel: u64, stays: &[(u32, u64)]) -> Tally {
+        let mut tally = Tally { user, kernel, ..Tally::default() };
+        for &(vector, length) in stays {
+            *tally.stays.entry(vector).or_default().entry(length).or_default() += 1;
+        }
+        tally
+    }
+
+    #[test]
+    fn instructions_are_counted_and_the_console_passes() {
+        let (counts, guest) = run("\
+<_start>
+80100000: 3c1abfe0        lui\tk0,0xbfe0
+80100004: 3c1b0040        lui\tk1,0x0040
+80100008: a7440018        sh\ta0,24(k0)\t[0xbfe00018]
+A8010000c: 03600008        jr\tk1
+80100010: 42000010 (d)    rfe
+[ exception TLBL <tlb> vaddr=0x00400000 pc=0x00400000 ]
+80000000: 03600008        jr\tk1
+80000004: 42000010 (d)    rfe
+00400000: 3c000002        lui\tzr,0x0002
+00400004: 0000000c        syscall
+[ exception SYS v0=1 a0=\"80000000: 00000000    \" pc=0x00400004 ]
+<vector>
+80000080: 275a0004        addiu\tk0,k0,4
+80000084: 03400008        jr\tk0
+80000088: 42000010 (d)    rfe
+00400008: 3c000003        lui\tzr,0x0003
+0040000c: 00000000        nop");
+        assert_eq!(guest, "A");
+        assert_eq!(counts.span(1).unwrap(), &tally(1, 3, &[(GENERAL, 3)]));
+        assert_eq!(counts.total, tally(2, 10, &[(REFILL, 2), (GENERAL, 3)]));
+        counts.check_markers().unwrap();
+        assert_eq!(counts.unfinished, None);
+    }
+
+    #[test]
+    fn a_fault_in_a_delay_slot_starts_both_instructions_again() {
+        let (counts, _) = run("\
+00400000: 03200008        jr\tt9
+00400004: 8d090000 (d)    lw\tt1,0(t0)\t[0x00600000]
+[ exception TLBL <tlb> vaddr=0x00600000 pc=0x00400004 ]
+80000000: 03600008        jr\tk1
+80000004: 42000010 (d)    rfe
+00400000: 03200008        jr\tt9
+00400004: 8d090000 (d)    lw\tt1,0(t0)\t[0x00600000]
+00400100: 00000000        nop");
+        assert_eq!(counts.total, tally(5, 2, &[(REFILL, 2)]));
+    }
+
+    #[test]
+    fn an_instruction_without_a_line_is_counted_where_it_belongs() {
+        let (counts, guest) = run("\
+00400ffc: 03200008        jr\tt9
+[ exception TLBL <tlb> vaddr=0x00401000 pc=0x00400ffc ]
+80000004: 03200008 (d)    jr\tt9
+80000004: 03600008        jr\tk1
+80000008: 42000010 (d)    rfe
+00400ffc: 03200008        jr\tt9
+00401000: 00000000 (d)    nop
+[ exception ADEL vaddr=0x80000000 pc=0x80000000 <vector> ]
+XXX_run_instr(): could not read the instruction
+80000084: 03600008        jr\tk1
+80000088: 42000010 (d)    rfe
+00400000: 00000000        nop");
+        assert_eq!(counts.total, tally(4, 6, &[(REFILL, 3), (GENERAL, 3)]));
+        assert_eq!(guest, "");
+    }
+
+    #[test]
+    fn the_guests_bytes_are_told_from_the_emulators_words() {
+        for (between, guest) in [
+            ("", ""),
+            ("x", "x"),
+            ("8", "8"),
+            ("<", "<"),
+            ("[", "["),
+            ("\n", "\n"),
+            ("\n[ warning ]\n", "\n"),
+            ("<symbol>\n", ""),
+            ("<<symbol>\n", "<"),
+            ("[<symbol>\n", "["),
+            ("[ exception <tlb> ]\n", ""),
+            ("[[ exception ]\n<symbol>\n", "["),
+            ("<[ exception ]\n", "<"),
+            ("cpu: UNIMPLEMENTED\n", "cpu: UNIMPLEMENTED\n"),
+        ] {
+            let nop = "00400000: 00000000        nop";
+            let (counts, passed) = run(&format!("{nop}\n{between}{nop}"));
+            assert_eq!((counts.total.user, passed.as_str()), (2, guest), "{between:?}");
+        }
+    }
+
+    #[test]
+    fn an_emulator_that_executes_nothing_is_heard() {
+        let words = "GXemul 0.7.0\nk: not an ELF file\nthe end";
+        assert_eq!(read(words.as_bytes(), 0).1, words);
+    }
+
+    #[test]
+    fn a_line_that_has_been_cut_off_is_nothing() {
+        let (counts, guest) = read(b"80100000: 00000000        nop\n80100004: 00000000        n", 0);
+        assert_eq!((counts.total.kernel, guest.as_str()), (1, ""));
+    }
+}
