@@ -1,4 +1,4 @@
-//! What was counted in an emulator. `qemu/plugin` says what each number means.
+//! What was counted in an emulator. `aegis_counter` says what each number means.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Deserializer, de::Error};
@@ -81,10 +81,10 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Reads the plugin's file.
+    /// Reads the file with the counts.
     pub fn read(path: &Path) -> Result<Counts> {
-        let words = std::fs::read_to_string(path)
-            .with_context(|| format!("the plugin left no counts in {}", path.display()))?;
+        let words =
+            std::fs::read_to_string(path).with_context(|| format!("nobody left counts in {}", path.display()))?;
         serde_json::from_str(&words).with_context(|| format!("cannot read the counts in {}", path.display()))
     }
 

@@ -2,8 +2,10 @@
 
 use crate::board::{Board, Emulator, Ending, Filter};
 use crate::cargo::Workspace;
+use crate::machine::Vectors;
 use crate::noise::Noise;
 use crate::session::{self, End, Errors, Patience};
+use crate::trace::Trace;
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -66,8 +68,11 @@ impl Emulator for Gxemul {
         Ending::LastLineThenEnd
     }
 
-    fn filter(&self, _board: &Board) -> Box<dyn Filter> {
-        Box::new(Quiet(Noise::new(&NOISE)))
+    fn filter(&self, board: &Board) -> Box<dyn Filter> {
+        let Some(counting) = &board.counting else { return Box::new(Quiet(Noise::new(&NOISE))) };
+        let Vectors { refill, general } = board.machine.vectors();
+        let vectors = [refill, general].into_iter().chain(counting.vectors.iter().copied()).collect();
+        Box::new(Counted { trace: Trace::new(vectors), out: counting.out.clone() })
     }
 
     fn plugin(&self, _: &Workspace) -> Result<Option<PathBuf>> {
@@ -95,6 +100,23 @@ impl Filter for Quiet {
     fn finish(&mut self, guest: &mut Vec<u8>) -> Result<()> {
         self.0.finish(guest);
         Ok(())
+    }
+}
+
+/// The guest's console without the trace in between, which is counted.
+struct Counted {
+    trace: Trace,
+    out: PathBuf,
+}
+
+impl Filter for Counted {
+    fn pass(&mut self, output: &[u8], guest: &mut Vec<u8>) {
+        self.trace.read(output, guest);
+    }
+
+    fn finish(&mut self, guest: &mut Vec<u8>) -> Result<()> {
+        let counts = self.trace.finish(guest);
+        std::fs::write(&self.out, counts).with_context(|| format!("cannot write {}", self.out.display()))
     }
 }
 

@@ -28,3 +28,4 @@ mod strip;
 pub mod symbols;
 pub mod terminal;
 pub mod test;
+pub mod trace;

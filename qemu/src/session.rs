@@ -6,11 +6,13 @@ use std::ffi::OsStr;
 use std::io::{ErrorKind, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// How often we look whether the user wants to end.
 const TICK: Duration = Duration::from_millis(50);
+/// Chunks of output that may wait for us. A process that is faster, such as one that is traced, waits in turn.
+const CHUNKS: usize = 256;
 
 /// How long a process may take.
 #[derive(Clone, Copy, Debug, Default)]
@@ -146,7 +148,7 @@ impl Drop for Killed {
 }
 
 fn read_in_background(mut reader: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(CHUNKS);
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         loop {

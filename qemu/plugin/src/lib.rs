@@ -4,43 +4,20 @@
 //! -plugin libaegis_count.so,out=FILE[,vector=0xADDRESS]...
 //! ```
 //!
-//! - User mode (addresses below 0x80000000) and kernel are counted apart.
-//! - `lui $zero, 2*id` opens a span and `lui $zero, 2*id+1` closes it: no compiler emits these, they change nothing, and
-//!   they survive inlining. Markers are not counted.
-//! - A *stay* in the kernel lasts from the first instruction at an exception vector to the last before user mode goes on.
-//!   Where an `eret` leads to user mode but its first instruction cannot be fetched, one stay ends and another begins.
-//!   Any other entry at a vector meanwhile is a fault within the kernel: it belongs to the same stay, and is listed as
-//!   *nested*.
-//!
-//! What is counted are starts of instructions: one that faults on its data, and is executed again later, counts twice.
-//!
-//! At exit the counts are written to FILE as JSON; lengths and numbers count instructions:
-//!
-//! ```text
-//! { "total": TALLY,
-//!   "spans": { "ID": [ { "times": how often in a row, "tally": TALLY }, ... ], ... },
-//!   "unmatched": { "ID": markers without a partner, ... },
-//!   "unfinished": null, or the stay in which the guest ended: { "vector": "0x80000180", "length": N } }
-//! TALLY: { "user": N, "kernel": N, "stays": { "0x80000180": { "LENGTH": how often, ... }, ... },
-//!          "nested": { "0x80000180": how often, ... } }
-//! ```
+//! `aegis_counter` says what is counted, and what is in FILE, which is written when QEMU ends. A stay in the kernel may begin
+//! at the vectors of MIPS32, and at each ADDRESS.
 
 mod api;
-mod counter;
 
+use aegis_counter::{Counter, KERNEL_START, Tally, marker};
 use api::{Arguments, Block, Instruction, PluginId};
-use counter::{Counter, Tally};
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 
-/// First address that user mode cannot reach.
-const KERNEL_START: u32 = 0x8000_0000;
 /// Where the exceptions of MIPS32 enter: TLB refill, general, interrupt.
 const VECTORS: [u32; 3] = [0x8000_0000, 0x8000_0180, 0x8000_0200];
-/// Upper half of `lui $zero, n`.
-const MARKER: u32 = 0x3c00;
 /// `eret` and `deret`.
 const RETURNS: [u32; 2] = [0x4200_0018, 0x4200_001f];
 
@@ -123,10 +100,8 @@ extern "C" fn on_translate(_id: PluginId, block: *mut Block) {
         if word.is_some_and(|word| RETURNS.contains(&word)) {
             call(instruction, on_return, 0);
         }
-        if let Some(word) = word
-            && word >> 16 == MARKER
-        {
-            call(instruction, on_marker, word & 0xffff);
+        if let Some(number) = word.and_then(marker) {
+            call(instruction, on_marker, number.into());
             continue;
         }
         let counter = if address < KERNEL_START { &USER } else { &KERNEL };
@@ -163,7 +138,7 @@ extern "C" fn on_exit(_id: PluginId, _data: *mut c_void) {
     let out = &OPTIONS.get().expect("set when the plugin was installed").out;
     with_counter(|counter| {
         let counts = counter.finish(now());
-        if let Err(error) = std::fs::write(out, format!("{counts:#}\n")) {
+        if let Err(error) = std::fs::write(out, counts) {
             eprintln!("aegis-count: cannot write the counts to {}: {error}", out.display());
         }
     });

@@ -1,7 +1,7 @@
-//! Small guests made by hand: instructions of MIPS32 as words, and ELF files.
+//! Small guests made by hand: instructions of MIPS32 and of the R3000 as words, and ELF files.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use object::elf::{self, FileHeader32, Ident, ProgramHeader32};
+use object::elf::{self, FileHeader32, Ident, ProgramHeader32, SectionHeader32};
 use object::endian::{LittleEndian, U16, U32};
 use object::pod::bytes_of;
 
@@ -49,7 +49,8 @@ pub fn elf_file(header: &Header, segments: &[Segment]) -> Vec<u8> {
         e_ehsize: U16::new(e, header_size as u16),
         e_phentsize: U16::new(e, segment_header_size as u16),
         e_phnum: U16::new(e, segments.len() as u16),
-        e_shentsize: U16::new(e, 0),
+        // There is none, but GXemul insists.
+        e_shentsize: U16::new(e, size_of::<SectionHeader32<LittleEndian>>() as u16),
         e_shnum: U16::new(e, 0),
         e_shstrndx: U16::new(e, elf::SymbolSection(0)),
     };
@@ -85,9 +86,12 @@ pub const S0: u32 = 16;
 pub const T9: u32 = 25;
 pub const K0: u32 = 26;
 pub const K1: u32 = 27;
+pub const RA: u32 = 31;
 
 /// Registers of coprocessor 0.
 pub const ENTRYLO0: u32 = 2;
+/// On the R3000, the only one.
+pub const ENTRYLO: u32 = 2;
 pub const ENTRYLO1: u32 = 3;
 pub const CONTEXT: u32 = 4;
 pub const PAGEMASK: u32 = 5;
@@ -100,6 +104,9 @@ pub const SYSCALL: u32 = 0x0000_000c;
 pub const EHB: u32 = 0x0000_00c0;
 pub const TLBWR: u32 = 0x4200_0006;
 pub const ERET: u32 = 0x4200_0018;
+pub const RFE: u32 = 0x4200_0010;
+/// A `break` in the kernel with which GXemul ends.
+pub const HALT: u32 = 0x00c0_de0d;
 /// `sdbbp 1`, a call of the semihosting.
 pub const SDBBP_1: u32 = 0x7000_007f;
 
@@ -121,6 +128,19 @@ pub const fn sll(to: u32, from: u32, bits: u32) -> u32 {
 
 pub const fn lw(to: u32, offset: u32, base: u32) -> u32 {
     0x8c00_0000 | base << 21 | to << 16 | offset
+}
+
+pub const fn sh(from: u32, offset: u32, base: u32) -> u32 {
+    0xa400_0000 | base << 21 | from << 16 | offset
+}
+
+pub const fn jr(to: u32) -> u32 {
+    0x0000_0008 | to << 21
+}
+
+/// `jalr`, with the way back in `ra`.
+pub const fn jalr(to: u32) -> u32 {
+    0x0000_0009 | to << 21 | RA << 11
 }
 
 /// Branch over `words` counted from the delay slot.

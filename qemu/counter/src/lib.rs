@@ -1,12 +1,46 @@
-//! What is made of the events: spans between markers, and stays in the kernel.
+//! Counts executed instructions exactly, whichever emulator shows them: the plugin inside QEMU, and the host tool, which
+//! reads GXemul's trace, tell a [`Counter`] what happens, and write to a file what it [finishes](Counter::finish) with.
+//!
+//! - User mode (addresses below [`KERNEL_START`]) and kernel are counted apart.
+//! - `lui $zero, 2*id` opens a span and `lui $zero, 2*id+1` closes it: no compiler emits these, they change nothing, and
+//!   they survive inlining. Markers are not counted.
+//! - A *stay* in the kernel lasts from the first instruction at an exception vector to the last before user mode goes on.
+//!   Where a return leads to user mode but its first instruction cannot be fetched, one stay ends and another begins.
+//!   Any other entry at a vector meanwhile is a fault within the kernel: it belongs to the same stay, and is listed as
+//!   *nested*.
+//!
+//! What is counted are starts of instructions: one that faults on its data, and is executed again later, counts twice.
+//!
+//! The file is JSON; lengths and numbers count instructions:
+//!
+//! ```text
+//! { "total": TALLY,
+//!   "spans": { "ID": [ { "times": how often in a row, "tally": TALLY }, ... ], ... },
+//!   "unmatched": { "ID": markers without a partner, ... },
+//!   "unfinished": null, or the stay in which the guest ended: { "vector": "0x80000180", "length": N } }
+//! TALLY: { "user": N, "kernel": N, "stays": { "0x80000180": { "LENGTH": how often, ... }, ... },
+//!          "nested": { "0x80000180": how often, ... } }
+//! ```
+#![forbid(unsafe_code)]
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
+/// First address that user mode cannot reach.
+pub const KERNEL_START: u32 = 0x8000_0000;
+
+/// The number in a marker, `lui $zero, number`; none if `word` is another instruction.
+pub const fn marker(word: u32) -> Option<u16> {
+    const LUI_ZERO: u32 = 0x3c00;
+    if word >> 16 == LUI_ZERO { Some(word as u16) } else { None }
+}
+
 /// Instructions executed.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
+    /// In user mode.
     pub user: u64,
+    /// In the kernel.
     pub kernel: u64,
 }
 
@@ -55,7 +89,7 @@ struct Span {
     times: u64,
 }
 
-/// Takes events and sums them up.
+/// Takes events, each with what has been executed before it, and sums them up.
 pub struct Counter {
     stay: Option<Stay>,
     /// Instructions executed when the last return from an exception was.
@@ -66,7 +100,14 @@ pub struct Counter {
     unmatched: BTreeMap<u16, u64>,
 }
 
+impl Default for Counter {
+    fn default() -> Counter {
+        Counter::new()
+    }
+}
+
 impl Counter {
+    /// A counter that has been told of nothing.
     pub const fn new() -> Counter {
         Counter {
             stay: None,
@@ -95,7 +136,7 @@ impl Counter {
         }
     }
 
-    /// User mode is about to execute.
+    /// User mode is about to execute, be it after a stay in the kernel or not.
     pub fn leave(&mut self, now: Tally) {
         let Some(stay) = self.stay.take() else { return };
         let length = now.kernel - stay.start.kernel;
@@ -129,8 +170,8 @@ impl Counter {
         }
     }
 
-    /// All counts, as the crate's documentation describes them.
-    pub fn finish(&mut self, now: Tally) -> Value {
+    /// The guest has ended: the text of the file with all counts, as the crate's documentation describes it.
+    pub fn finish(&mut self, now: Tally) -> String {
         for &id in self.open.keys() {
             *self.unmatched.entry(id).or_default() += 1;
         }
@@ -143,12 +184,13 @@ impl Counter {
             .stay
             .as_ref()
             .map(|stay| json!({ "vector": hex(stay.vector), "length": now.kernel - stay.start.kernel }));
-        json!({
+        let counts = json!({
             "total": tally_value(now, &self.stays),
             "spans": spans,
             "unmatched": self.unmatched,
             "unfinished": unfinished,
-        })
+        });
+        format!("{counts:#}\n")
     }
 }
 
