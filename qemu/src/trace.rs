@@ -16,17 +16,17 @@
 //! where GXemul fails to read an instruction in order to print it, it takes the exception then and there, and executes
 //! the first instruction at the vector without a line of its own:
 //!
-//! - Reading an instruction outside user mode's reach, it says [`UNREAD`] in place of that line.
-//! - Reading a delay slot, in a page that misses in the TLB, it prints the slot as if it were the second instruction at the
-//!   vector, and executes neither slot nor branch. The latter starts again later.
+//! - Reading an instruction out of user mode's reach, it says `could not read the instruction` in place of that line.
+//! - Reading a delay slot, in a page that misses in the TLB, it prints the branch again as if it were in a delay slot at the
+//!   second instruction of the vector, and executes neither branch nor slot. The branch starts again later.
 //!
-//! Both times the instruction without a line is counted where it would have stood.
+//! Both times the instruction without a line is counted where its line would have stood.
 //!
-//! **The console.** The guest writes a byte with a store, so at most one byte comes between two lines of instructions; it stands
-//! right before what GXemul prints next. Of GXemul's own words only `<symbol>`, `[ ... ]` and [`UNREAD`] are known here, and
-//! dropped. A byte of the guest's in front of them is told from them, since none is doubled: `[[ ... ]` is a `[` of the
-//! guest's. Whatever else GXemul says, such as why it gives up, passes as if the guest had written it. What the PROM
-//! prints by itself would be lost where a line of instructions follows it directly; Aegis has it print nothing.
+//! **The console.** The guest writes a byte with a store, so at most one byte comes between two instructions' lines; it stands
+//! right before what GXemul prints next. Of GXemul's own words `<symbol>`, `[ ... ]` and the above are known, and dropped. They
+//! cannot be mistaken for a byte of the guest's with GXemul's words behind it: `[[ ... ]` is a `[` of the guest's. Whatever
+//! else GXemul says, such as why it gives up, passes as if the guest had written it. Not understood is a line of which
+//! the guest, or GXemul, has written more than one byte before an instruction: the PROM could, but Aegis has it print nothing.
 
 use aegis_counter::{Counter, KERNEL_START, Tally, marker};
 use std::io::BufRead;
@@ -251,6 +251,19 @@ A8010000c: 03600008        jr\tk1
 00400004: 8d090000 (d)    lw\tt1,0(t0)\t[0x00600000]
 00400100: 00000000        nop");
         assert_eq!(counts.total, tally(5, 2, &[(REFILL, 2)]));
+    }
+
+    #[test]
+    fn a_return_to_what_cannot_be_fetched_ends_a_stay() {
+        let (counts, _) = run("\
+00400ffc: 0000000c        syscall
+80000080: 03400008        jr\tk0
+80000084: 42000010 (d)    rfe
+80000000: 275a0004        addiu\tk0,k0,4
+80000004: 03600008        jr\tk1
+80000008: 42000010 (d)    rfe
+00401000: 00000000        nop");
+        assert_eq!(counts.total, tally(2, 5, &[(GENERAL, 2), (REFILL, 3)]));
     }
 
     #[test]

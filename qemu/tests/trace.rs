@@ -19,6 +19,8 @@ const USER: u32 = 0x0040_0000;
 const KSEG0: u32 = 0x8000_0000;
 /// A function whose last branch is the last instruction of a page.
 const ACROSS: u32 = 0x0040_1ffc;
+/// A function whose call of the kernel is the last instruction of a page.
+const CALL_ACROSS: u32 = 0x0040_3ffc;
 /// A page that only data are read from.
 const DATA: u32 = 0x0060_0000;
 /// Upper half of the address of the serial line's registers, and two of these.
@@ -102,15 +104,17 @@ fn user_code() -> (Vec<u32>, u64) {
         &[lui(T0, DATA >> 16), open(3), beq(ZERO, ZERO, 1), lw(T1, 0, T0), lw(T1, 4, T0), close(3)],
         // 4: a branch and its delay slot in two pages, which both miss in the TLB
         &[lui(T0, ACROSS >> 16), ori(T0, T0, ACROSS & 0xffff), open(4), jalr(T0), NOP, close(4)],
-        // 5: a jump to where user mode must not go
-        &[addiu(V0, ZERO, ESCAPE), lui(T0, KSEG0 >> 16), open(5), jalr(T0), NOP, close(5)],
+        // 5: a call of the kernel that returns to a page which misses in the TLB
+        &[lui(T0, CALL_ACROSS >> 16), ori(T0, T0, CALL_ACROSS & 0xffff), open(5), jalr(T0), NOP, close(5)],
+        // 6: a jump to where user mode must not go
+        &[addiu(V0, ZERO, ESCAPE), lui(T0, KSEG0 >> 16), open(6), jalr(T0), NOP, close(6)],
         &[addiu(V0, ZERO, PUT)],
         &text.collect::<Vec<_>>(),
         &[addiu(V0, ZERO, EXIT), SYSCALL],
     ]
     .concat();
     let started_twice = 2 + 1;
-    let elsewhere = 2;
+    let elsewhere = 2 + 3;
     let markers = code.iter().filter(|&&word| word >> 16 == 0x3c00).count();
     let started = code.len() - markers + started_twice + elsewhere;
     (code, started as u64)
@@ -126,6 +130,7 @@ fn guest_image() -> Vec<u8> {
             segment(BOOT, &BOOT_CODE),
             segment(KSEG0 + USER, &user_code().0),
             segment(KSEG0 + ACROSS, &[jr(RA), NOP]),
+            segment(KSEG0 + CALL_ACROSS, &[SYSCALL, jr(RA), NOP]),
         ],
     )
 }
@@ -176,13 +181,15 @@ fn every_instruction_is_counted_once() {
     assert_eq!(span(3), &tally(2 + 3, &[(refill, REFILL_LENGTH, 1)]));
     // The call and its delay slot; the branch at the end of the page starts twice.
     assert_eq!(span(4), &tally(2 + 3, &[(refill, REFILL_LENGTH, 2)]));
-    assert_eq!(span(5), &tally(2, &[(general, ESCAPE_LENGTH, 1)]));
+    // The return from the kernel ends its stay, and the refill is another.
+    assert_eq!(span(5), &tally(2 + 3, &[(general, RETURN_LENGTH, 1), (refill, REFILL_LENGTH, 2)]));
+    assert_eq!(span(6), &tally(2, &[(general, ESCAPE_LENGTH, 1)]));
 
     let bytes = TEXT.len() as u64;
-    let refills = 4; // for two pages of code, one of data, and the first page of code
+    let refills = 1 + 1 + 2 + 2; // for the first page, and in spans 3, 4 and 5
     let stays = [
         (refill, REFILL_LENGTH, refills),
-        (general, RETURN_LENGTH, 1),
+        (general, RETURN_LENGTH, 2),
         (general, ESCAPE_LENGTH, 1),
         (general, PUT_LENGTH, bytes),
     ];
