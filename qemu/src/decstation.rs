@@ -49,10 +49,11 @@ impl Emulator for Gxemul {
             "program and arguments have {length} bytes; the board hands over {COMMAND_LINE_MAX}, so shorten them"
         );
         let mut words = match board.counting {
-            // Each instruction is a line; the last ones come when the emulator ends, as it does by itself.
-            Some(_) => vec![EMULATOR, "-i"],
+            // Each instruction is a line; the last ones come when the emulator ends, as it does by itself. It would say that this
+            // means `-v`, so say it ourselves.
+            Some(_) => vec![EMULATOR, "-i", "-v"],
             // GXemul would keep its output back.
-            None => vec!["stdbuf", "-o0", EMULATOR],
+            None => vec!["stdbuf", "-o0", EMULATOR, "-q"],
         };
         words.extend(MACHINE);
         let mut words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
@@ -87,7 +88,7 @@ impl Emulator for Gxemul {
 }
 
 /// Arguments that make it the machine.
-const MACHINE: [&str; 5] = ["-q", "-E", "dec", "-e", "5000/200"];
+const MACHINE: [&str; 4] = ["-E", "dec", "-e", "5000/200"];
 
 /// The guest's console without what GXemul says in between.
 struct Quiet(Noise);

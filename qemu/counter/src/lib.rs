@@ -214,3 +214,69 @@ fn by_vector<T>(map: &BTreeMap<u32, T>, value: impl Fn(&T) -> Value) -> Value {
 fn hex(address: u32) -> String {
     format!("{address:#010x}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GENERAL: u32 = 0x8000_0180;
+
+    fn at(user: u64, kernel: u64) -> Tally {
+        Tally { user, kernel }
+    }
+
+    fn finish(mut counter: Counter, now: Tally) -> Value {
+        serde_json::from_str(&counter.finish(now)).unwrap()
+    }
+
+    #[test]
+    fn markers_are_told_by_the_upper_half() {
+        assert_eq!(marker(0x3c00_0007), Some(7));
+        assert_eq!(marker(0x3c01_0007), None);
+    }
+
+    #[test]
+    fn a_span_has_the_stays_that_are_wholly_inside() {
+        let mut counter = Counter::new();
+        counter.enter(GENERAL, at(5, 0));
+        counter.mark(2, at(5, 3));
+        counter.leave(at(5, 7));
+        counter.enter(GENERAL, at(6, 7));
+        counter.enter(GENERAL, at(6, 9));
+        counter.leave(at(6, 12));
+        counter.mark(3, at(8, 12));
+        let counts = finish(counter, at(9, 12));
+        let nested = json!({ "0x80000180": 1 });
+        let inside = json!({ "user": 3, "kernel": 9, "stays": { "0x80000180": { "5": 1 } }, "nested": nested });
+        let total = json!({ "user": 9, "kernel": 12, "stays": { "0x80000180": { "5": 1, "7": 1 } }, "nested": nested });
+        assert_eq!(counts["spans"], json!({ "1": [{ "times": 1, "tally": inside }] }));
+        assert_eq!(counts["total"], total);
+        assert_eq!(counts["unfinished"], Value::Null);
+    }
+
+    #[test]
+    fn a_return_straight_to_a_vector_ends_a_stay() {
+        let mut counter = Counter::new();
+        counter.enter(GENERAL, at(0, 0));
+        counter.about_to_return(at(0, 4));
+        counter.enter(GENERAL, at(0, 5));
+        let counts = finish(counter, at(0, 8));
+        assert_eq!(counts["total"]["stays"], json!({ "0x80000180": { "5": 1 } }));
+        assert_eq!(counts["total"]["nested"], json!({}));
+        assert_eq!(counts["unfinished"], json!({ "vector": "0x80000180", "length": 3 }));
+    }
+
+    #[test]
+    fn the_same_span_again_is_listed_once_and_a_marker_without_partner_by_its_number() {
+        let mut counter = Counter::new();
+        for start in [0, 10] {
+            counter.mark(2, at(start, 0));
+            counter.mark(3, at(start + 4, 0));
+        }
+        counter.mark(5, at(15, 0));
+        counter.mark(6, at(15, 0));
+        let counts = finish(counter, at(16, 0));
+        assert_eq!(counts["spans"]["1"][0]["times"], 2);
+        assert_eq!(counts["unmatched"], json!({ "2": 1, "3": 1 }));
+    }
+}
