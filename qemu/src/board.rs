@@ -2,6 +2,7 @@
 
 use crate::cargo::Workspace;
 use crate::machine::Machine;
+use crate::run::DETERMINISTIC_CLOCK;
 use crate::session::{self, End, Errors, Patience};
 use anyhow::{Context, Result};
 use std::ffi::OsString;
@@ -129,6 +130,11 @@ pub enum Input {
 }
 
 impl Board {
+    /// Is every run to be the same, to the instruction?
+    pub fn is_deterministic(&self) -> bool {
+        self.counting.is_some() || self.command_line.split(' ').any(|word| word == DETERMINISTIC_CLOCK)
+    }
+
     /// The command that starts the emulator, as one would type it.
     pub fn command(&self) -> Result<Command> {
         let words = self.machine.emulator().command(self)?;

@@ -83,11 +83,13 @@ impl Emulator for Qemu {
         if board.semihosting {
             add("-semihosting-config", "enable=on,target=native".into());
         }
+        if board.is_deterministic() {
+            // Time then is a number of instructions.
+            add("-icount", "shift=4,sleep=off".into());
+        }
         if let Some(Counting { plugin, out, vectors }) = &board.counting {
             let plugin = plugin.as_ref().context("QEMU counts with a plugin")?;
             let vectors: String = vectors.iter().map(|vector| format!(",vector={vector:#010x}")).collect();
-            // Time then is a number of instructions, so that every run is the same.
-            add("-icount", "shift=4,sleep=off".into());
             add("-plugin", format!("{},out={}{vectors}", doubled_commas(plugin), doubled_commas(out)).into());
         }
         if let Some(port) = board.gdb_port {

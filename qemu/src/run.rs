@@ -54,6 +54,8 @@ pub const KERNEL_OPTION: &str = "aegis.";
 const LOG_OPTION: &str = "aegis.log=";
 /// The one for the clock.
 const CLOCK_OPTION: &str = "aegis.clock=";
+/// The one for a clock that counts instructions.
+pub const DETERMINISTIC_CLOCK: &str = "aegis.clock=deterministic";
 
 /// Options of `./x run`.
 #[derive(Args)]
@@ -73,7 +75,7 @@ pub struct Options {
     /// What the kernel tells
     #[arg(long, value_name = "LEVEL")]
     log: Option<Level>,
-    /// Let a clock interrupt the program (decstation only)
+    /// Let a clock interrupt the program
     #[arg(long, value_name = "CLOCK")]
     clock: Option<Clock>,
     /// Program and its arguments, separated by blanks for the program too [default: tour]

@@ -68,7 +68,7 @@ pub(super) struct Dispatcher {
     pub current: Word,
     /// Address of the block of the environment that runs when the kernel is left.
     pub resume: Word,
-    /// What a program had in `k0` when the general vector was entered, where interrupts enter there too: they leave it as it was.
+    /// What a program had in `k0` when it was interrupted, to be put back.
     pub k0: Word,
     /// Goes with code of the kernel's in place of a save area. Never read.
     pub scratch: [Word; SAVE_AREA_BYTES as usize / size_of::<Word>()],

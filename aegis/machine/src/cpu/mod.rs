@@ -12,6 +12,10 @@ mod mips32;
 #[cfg(not(target_vendor = "dec"))]
 use mips32 as family;
 
+/// The timer is the processor's own, where it has one.
+#[cfg(not(target_vendor = "dec"))]
+pub use mips32::timer;
+
 #[cfg(target_vendor = "dec")]
 mod r3000;
 #[cfg(target_vendor = "dec")]

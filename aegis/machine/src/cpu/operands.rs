@@ -27,7 +27,6 @@ pub(super) const CURRENT: usize = offset_of!(Dispatcher, current);
 /// Offset in the dispatcher of the address of the block to resume.
 pub(super) const RESUME: usize = offset_of!(Dispatcher, resume);
 /// Offset in the dispatcher of what a program had in `k0`.
-#[cfg_attr(not(target_vendor = "dec"), allow(dead_code, reason = "on MIPS32 interrupts have a vector of their own"))]
 pub(super) const K0: usize = offset_of!(Dispatcher, k0);
 const _: () = assert!(offset_of!(Dispatcher, kernel_block) == 0);
 

@@ -16,7 +16,7 @@ use exos_checks::{check, check_eq};
 exos::entry!(main);
 
 /// Turns within which a clock that runs must tick.
-const PATIENCE: u32 = 50_000_000;
+const PATIENCE: u32 = 500_000_000;
 /// Instructions from tick to tick of the deterministic clock, nearly.
 const PERIOD: u32 = 16_400;
 /// Ticks that are waited for.

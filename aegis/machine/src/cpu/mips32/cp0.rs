@@ -1,5 +1,6 @@
 //! The registers of coprocessor 0, by number and select.
 
+use crate::board::interrupts::LINES;
 use core::arch::asm;
 
 /// Defines a function that reads a register, given its number and select.
@@ -73,10 +74,16 @@ write!(/// Wired: places that `tlbwr` leaves alone.
     set_wired, 6, 0);
 write!(/// HWREna: hardware registers that programs may read.
     set_hwrena, 7, 0);
+read!(/// Count: goes up by itself, at half the processor's clock or so.
+    count, 9, 0);
 read!(/// EntryHi: page pair and address space identifier.
     entry_hi, 10, 0);
 write!(/// EntryHi.
     set_entry_hi, 10, 0);
+read!(/// Compare: where Count makes the timer ask for an interrupt.
+    compare, 11, 0);
+write!(/// Compare. Withdraws the timer's request.
+    set_compare, 11, 0);
 write!(/// Status.
     set_status, 12, 0);
 write!(/// Cause.
@@ -110,11 +117,13 @@ pub(super) fn config1() -> Config1 {
 /// no coprocessor but 0. All zeros, so that `$zero` can be written.
 pub(super) const KERNEL_STATUS: u32 = 0;
 
-/// Status to return to a program with: user mode after `eret`; interrupts are not used yet.
+/// Status to return to a program with: after `eret`, user mode with interrupts on, those on the lines that the board uses. Whether
+/// there are any is for its devices to say.
 pub(super) const USER_STATUS: u32 = {
     const USER_MODE: u32 = 1 << 4;
     const EXCEPTION_LEVEL: u32 = 1 << 1;
-    USER_MODE | EXCEPTION_LEVEL
+    const ENABLED: u32 = 1 << 0;
+    USER_MODE | EXCEPTION_LEVEL | ENABLED | LINES
 };
 
 /// Gives the registers that the start code leaves alone a known state.

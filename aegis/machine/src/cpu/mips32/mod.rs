@@ -5,8 +5,10 @@
 mod call;
 pub(super) mod cp0;
 mod enter;
+mod interrupt;
 mod miss;
 mod passage;
+pub mod timer;
 pub mod tlb;
 pub(super) mod vectors;
 

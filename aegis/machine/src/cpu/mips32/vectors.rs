@@ -1,5 +1,5 @@
 //! The vectors, and what they lead to: here what ends in a program's handler or in the kernel's own end, in [`super::call`]
-//! system calls, in [`super::miss`] TLB misses. This is all the assembly that runs between a program and the kernel's Rust code.
+//! system calls, in [`super::miss`] TLB misses, in [`super::interrupt`] interrupts. This is all the assembly that runs between a program and the kernel's Rust code.
 //!
 //! Strategy. A TLB refill is answered from the STLB at its vector, by the sequence in the crate `stlb`. Everything else
 //! starts from the current dispatch block: Cause holds the exception code, already scaled by 4, so one `ins` makes the
@@ -98,12 +98,7 @@ global_asm!(
     ".org  vec_general + 0x80",                 // the interrupts' vector follows
 
     // ---------------------------------------------------------------------------------------------------------------
-    // Interrupts, 0x80000200, and cache errors, 0x80000100: none is enabled, none can come.
-    ".section .vectors.200,\"ax\",@progbits",
-    "vec_interrupt:",
-    "j     vec_kernel_fault",
-    " nop",
-    ".org  vec_interrupt + 0x80",
+    // Cache errors, 0x80000100: none can come.
     ".section .vectors.100,\"ax\",@progbits",
     "vec_cache_error:",
     "j     vec_kernel_fault",

@@ -1,0 +1,62 @@
+//! Interrupts, from their own vector on. They are answered in Rust, and the program goes on where it was.
+//!
+//! For the rules of the assembly see [`super::vectors`].
+
+use super::cp0::USER_STATUS;
+use super::passage::{enter_rust, leave_rust};
+use crate::cpu::dispatch::DISPATCHER;
+use crate::cpu::frames::{self, MissFrame, caller_saved, load_interrupted, save_interrupted};
+use crate::cpu::operands::*;
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+global_asm!(
+    ".set push",
+    ".set mips32r2",
+    ".set noreorder",
+    ".set noat",
+
+    // 0x80000200. An interrupt may come between any two instructions of a program, but for a branch and its delay slot, so all
+    // caller-saved registers are kept, and k0: a program that resumes without the kernel (DESIGN 5) may be about to jump there.
+    // k1 alone is nobody's.
+    ".section .vectors.200,\"ax\",@progbits",
+    "vec_interrupt:",
+    "lui   $k1, %hi({DISPATCHER} + {K0})",
+    "j     vec_interrupted",
+    " sw   $k0, %lo({DISPATCHER} + {K0})($k1)", // to be put back
+    ".org  vec_interrupt + 0x80",
+
+    // void aegis_interrupt(Cause)
+    ".section .vectors.rest,\"ax\",@progbits",
+    "vec_interrupted:",
+    save_interrupted!(),
+    "mfc0  $t0, $14",
+    "sw    $t0, {MISS_EPC}($sp)",
+    "mfc0  $a0, $13",                           // the argument: Cause
+    enter_rust!("jal", "aegis_interrupt"),
+    leave_rust!(),
+    "lw    $t0, {MISS_EPC}($sp)",
+    "mtc0  $t0, $14",                           // EPC = frame.epc
+    load_interrupted!(),
+    "lui   $k1, %hi({DISPATCHER} + {K0})",
+    "lw    $k0, %lo({DISPATCHER} + {K0})($k1)",
+    "ehb",                                      // hazard: EPC and Status before eret
+    "eret",
+    ".set pop",
+
+    DISPATCHER = sym DISPATCHER,
+    CURRENT = const CURRENT,
+    RESUME = const RESUME,
+    K0 = const K0,
+    USER_STATUS = const USER_STATUS,
+    AT = const frames::AT,
+    V = const frames::V,
+    A = const frames::A,
+    T = const frames::T,
+    RA = const frames::RA,
+    MISS_FRAME = const size_of::<MissFrame>(),
+    MISS_SP = const offset_of!(MissFrame, sp),
+    MISS_HI = const offset_of!(MissFrame, hi),
+    MISS_LO = const offset_of!(MissFrame, lo),
+    MISS_EPC = const offset_of!(MissFrame, epc),
+);
