@@ -1,9 +1,11 @@
 //! The archive of programs that is linked into the kernel image: a tar archive, the same for the same programs.
 
+use crate::machine::Machine;
 use crate::strip::strip;
 use anyhow::{Context, Result, bail, ensure};
+use object::elf::{EF_MIPS_ARCH, EF_MIPS_ARCH_1};
 use object::read::elf::{ElfFile32, ProgramHeader};
-use object::{Architecture, Endianness, Object, ObjectKind};
+use object::{Architecture, Endianness, FileFlags, Object, ObjectKind};
 use std::path::Path;
 
 /// First address that user mode cannot reach.
@@ -19,9 +21,9 @@ pub struct Entry {
 
 impl Entry {
     /// Takes a program from an ELF file, without its debugging information. What is no program for our machines is refused.
-    pub fn program(name: &str, path: &Path) -> Result<Entry> {
+    pub fn program(name: &str, path: &Path, machine: Machine) -> Result<Entry> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read the program {}", path.display()))?;
-        check_program(&bytes).with_context(|| format!("{} is no program for Aegis", path.display()))?;
+        check_program(&bytes, machine).with_context(|| format!("{} is no program for Aegis", path.display()))?;
         let bytes = strip(&bytes).with_context(|| format!("cannot strip the program {}", path.display()))?;
         Ok(Entry { name: name.to_owned(), bytes })
     }
@@ -46,13 +48,17 @@ pub fn pack(entries: &[Entry]) -> Result<Vec<u8>> {
     archive.into_inner().context("cannot finish the archive")
 }
 
-/// Checks that an ELF file can be a program on our machines.
-fn check_program(bytes: &[u8]) -> Result<()> {
+/// Checks that an ELF file can be a program on `machine`.
+fn check_program(bytes: &[u8], machine: Machine) -> Result<()> {
     let file = object::File::parse(bytes).context("not an ELF file")?;
     ensure!(file.format() == object::BinaryFormat::Elf, "not an ELF file but {:?}", file.format());
     let architecture = file.architecture();
     ensure!(architecture == Architecture::Mips, "made for {architecture:?}, not for 32-bit MIPS");
     ensure!(file.is_little_endian(), "big-endian; our machines are little-endian");
+    if let FileFlags::Elf { e_flags, .. } = file.flags() {
+        let needs_more = machine.is_mips1() && e_flags.0 & EF_MIPS_ARCH != EF_MIPS_ARCH_1.0;
+        ensure!(!needs_more, "made for a later processor than the R3000 of the {machine}, which has MIPS I alone");
+    }
     ensure!(file.kind() == ObjectKind::Executable, "not a statically linked executable but {:?}", file.kind());
     let file = ElfFile32::<Endianness>::parse(bytes).context("not a 32-bit ELF file")?;
     let mut loaded = 0;

@@ -37,8 +37,8 @@ pub fn build_programs(workspace: &Workspace, machine: Machine) -> Result<Vec<Pro
 }
 
 /// The programs as entries of an archive.
-pub fn entries(programs: &[Program]) -> Result<Vec<Entry>> {
-    programs.iter().map(|program| Entry::program(&program.name, &program.path)).collect()
+pub fn entries(machine: Machine, programs: &[Program]) -> Result<Vec<Entry>> {
+    programs.iter().map(|program| Entry::program(&program.name, &program.path, machine)).collect()
 }
 
 /// Where the images for a machine go.

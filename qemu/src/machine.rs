@@ -52,6 +52,11 @@ impl Machine {
         }
     }
 
+    /// Does its processor have the instructions of MIPS I alone?
+    pub fn is_mips1(self) -> bool {
+        self == Machine::Decstation
+    }
+
     /// Arguments with which cargo builds for it: `core` and `alloc` too, since no toolchain brings them along.
     pub fn cargo_arguments<'a>(self) -> impl Iterator<Item = &'a str> {
         let target: &[&'a str] = match self {

@@ -122,7 +122,7 @@ pub fn prepare(workspace: &Workspace, wanted: Wanted<'_>) -> Result<Prepared> {
     let Some(path) = file else {
         let name = command.first().map_or(DEFAULT_PROGRAM, String::as_str);
         let program = find(&programs, name)?.path.clone();
-        let kernel = kernel.build(workspace, &image::entries(&programs)?)?;
+        let kernel = kernel.build(workspace, &image::entries(machine, &programs)?)?;
         let command_line = if command.is_empty() { name.to_owned() } else { command.join(" ") };
         return Ok(Prepared { kernel, program, command_line: option + &command_line });
     };
@@ -130,9 +130,9 @@ pub fn prepare(workspace: &Workspace, wanted: Wanted<'_>) -> Result<Prepared> {
     let path = cli::from_caller(path);
     let name = path.file_stem().with_context(|| format!("{} names no file", path.display()))?;
     let name = name.to_string_lossy().replace(char::is_whitespace, "-");
-    let own = Entry::program(&name, &path)?;
+    let own = Entry::program(&name, &path, machine)?;
     programs.retain(|program| program.name != name);
-    let mut entries = image::entries(&programs)?;
+    let mut entries = image::entries(machine, &programs)?;
     entries.push(own);
     let archive = format!("file-{name}");
     let kernel = Kernel { archive: Some(&archive), ..kernel }.build(workspace, &entries)?;

@@ -3,6 +3,7 @@
 mod guest;
 
 use aegis_host::archive::{Entry, pack};
+use aegis_host::machine::Machine;
 use guest::{Header, NOP, Segment, elf_file};
 use object::elf;
 use std::io::Read;
@@ -10,9 +11,13 @@ use std::io::Read;
 const START: u32 = 0x0100_0000;
 
 fn program(bytes: &[u8]) -> anyhow::Result<Entry> {
+    program_for(Machine::Malta, bytes)
+}
+
+fn program_for(machine: Machine, bytes: &[u8]) -> anyhow::Result<Entry> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    Entry::program("program", file.path())
+    Entry::program("program", file.path(), machine)
 }
 
 fn refused(bytes: &[u8]) -> String {
@@ -43,6 +48,16 @@ fn what_is_no_program_is_refused() {
     assert!(refused(truncated).contains("not an ELF file"));
     let ours = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     assert!(refused(&ours).contains("not for 32-bit MIPS"));
+}
+
+#[test]
+fn a_program_for_a_later_processor_is_refused() {
+    let later = elf_at(Header { flags: elf::EF_MIPS_ARCH_32R2, ..Header::mips(START) }, START);
+    let mips1 = elf_at(Header { flags: elf::EF_MIPS_ARCH_1, ..Header::mips(START) }, START);
+    let refused = format!("{:#}", program_for(Machine::Decstation, &later).err().expect("it is for MIPS32"));
+    assert!(refused.contains("made for a later processor"), "{refused}");
+    assert!(program_for(Machine::Decstation, &mips1).is_ok());
+    assert!(program_for(Machine::Malta, &mips1).is_ok() && program_for(Machine::Malta, &later).is_ok());
 }
 
 #[test]

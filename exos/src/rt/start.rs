@@ -115,6 +115,7 @@ extern "C" fn prepare(first_frame: u32, info_frame: u32) {
     let mapped = (|| {
         table.map(Pages::of(layout::INFO), info_frame, Rights::ReadOnly)?;
         let info = machine::info();
+        assert!(info.pages_per_entry == machine::PAGES_PER_ENTRY, "this program was built for another machine");
         let pages = Pages::new(layout::STLB.start, info.stlb_frames)?;
         assert!(info.stlb_frames <= layout::STLB.pages, "the software TLB is larger than the place for it");
         table.map(pages, info.stlb_frame, Rights::ReadOnly)?;

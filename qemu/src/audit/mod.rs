@@ -55,7 +55,7 @@ pub struct Image {
 /// Builds all kernels and programs for the R3000.
 pub fn images(workspace: &Workspace) -> Result<Vec<Image>> {
     let programs = image::build_programs(workspace, MACHINE)?;
-    let entries = image::entries(&programs)?;
+    let entries = image::entries(MACHINE, &programs)?;
     let mut images = Vec::new();
     for features in KERNELS {
         let path = Kernel { machine: MACHINE, features, archive: None }.build(workspace, &entries)?;

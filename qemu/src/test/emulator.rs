@@ -42,7 +42,7 @@ pub fn run(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<
     // Cases with the same kernel stand together, since cargo keeps one of them at hand.
     cases.sort_by_key(|case| (case.features.clone(), case.file.map(|(name, _)| name)));
 
-    let entries = image::entries(programs)?;
+    let entries = image::entries(machine, programs)?;
     for case in &cases {
         if crate::terminal::interrupted() {
             break;

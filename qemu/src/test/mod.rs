@@ -88,7 +88,7 @@ fn is_for(filter: &str, machine: Machine) -> bool {
 
 fn build(workspace: &Workspace, machine: Machine) -> Result<Built> {
     let programs = image::build_programs(workspace, machine)?;
-    let kernel = Kernel { machine, ..Kernel::default() }.build(workspace, &image::entries(&programs)?)?;
+    let kernel = Kernel { machine, ..Kernel::default() }.build(workspace, &image::entries(machine, &programs)?)?;
     Ok(Built { machine, programs, kernel })
 }
 

@@ -16,11 +16,12 @@ pub struct Header {
     pub kind: elf::FileType,
     pub machine: elf::Machine,
     pub entry: u32,
+    pub flags: elf::FileFlags,
 }
 
 impl Header {
     pub const fn mips(entry: u32) -> Header {
-        Header { kind: elf::ET_EXEC, machine: elf::EM_MIPS, entry }
+        Header { kind: elf::ET_EXEC, machine: elf::EM_MIPS, entry, flags: elf::FileFlags(0x7000_1000) }
     }
 }
 
@@ -45,7 +46,7 @@ pub fn elf_file(header: &Header, segments: &[Segment]) -> Vec<u8> {
         e_entry: U32::new(e, header.entry),
         e_phoff: U32::new(e, header_size as u32),
         e_shoff: U32::new(e, 0),
-        e_flags: U32::new(e, elf::FileFlags(0x7000_1000)),
+        e_flags: U32::new(e, header.flags),
         e_ehsize: U16::new(e, header_size as u16),
         e_phentsize: U16::new(e, segment_header_size as u16),
         e_phnum: U16::new(e, segments.len() as u16),
