@@ -127,7 +127,8 @@ impl Decoded {
         let offset = ((self.word() as u16 as i16 as i32) << 2) as u32;
         let target = self.address.wrapping_add(4).wrapping_add(offset);
         let behind = self.address.wrapping_add(8);
-        // `beq` of a register with itself, `bgez` and `bgezal` of `$zero`, `blez` of it: always. (Disassemblers have names for some.)
+        // `beq` of a register with itself, `bgez` and `bgezal` of `$zero`, `blez` of it: always. (Disassemblers have names
+        // for some.)
         let always = match (self.word() >> 26, self.word() >> 16 & 31) {
             (4, _) => self.rs() == self.rt(),
             (1, 0x01 | 0x11) | (6, _) => self.rs() == 1,

@@ -1,8 +1,8 @@
 //! `./x audit`: is what was built for the R3000 fit for it? The emulator would not tell: it waits for every result, and executes
 //! some instructions that came later.
 //!
-//! [`code`] reads an ELF file's instructions, [`instruction`] says what one does, [`rules`] what may not follow what; here is what is
-//! audited, and how it is shown.
+//! [`code`] reads an ELF file's instructions, [`instruction`] says what one does, [`rules`] what may not follow what; here is
+//! what is audited, and how it is shown.
 
 mod code;
 mod instruction;

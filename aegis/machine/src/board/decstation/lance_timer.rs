@@ -1,7 +1,7 @@
 //! A clock that counts instructions, made of the LANCE, the network interface. It is GXemul's doing and means nothing on
-//! hardware: GXemul looks whether there is a frame to send once in about 16,400 instructions, whatever the host does meanwhile. So
-//! a frame is handed over after each tick, without touching the chip's registers, which would send it at once; that it was sent
-//! is the next tick.
+//! hardware: GXemul looks whether there is a frame to send once in about 16,400 instructions, whatever the host does
+//! meanwhile. So a frame is handed over after each tick, without touching the chip's registers, which would send it at once;
+//! that it was sent is the next tick.
 //!
 //! The frame goes to nobody: the chip loops it back, with its receiver off. While this clock runs, the LANCE is not to be had as a
 //! network interface.

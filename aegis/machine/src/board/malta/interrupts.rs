@@ -1,7 +1,7 @@
 //! Interrupts: of the processor's own timer. There is no driver for input yet.
 //!
-//! Under QEMU Count goes up every 6 ns. With `-icount shift=4,sleep=off`, which the host tool gives, an instruction takes 16 ns, so that
-//! the timer counts instructions.
+//! Under QEMU Count goes up every 6 ns. With `-icount shift=4,sleep=off`, which the host tool gives, an instruction takes 16
+//! ns, so that the timer counts instructions.
 
 use crate::board::interrupts::{Event, Missing, Source};
 use crate::cpu::timer;

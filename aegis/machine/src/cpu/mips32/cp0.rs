@@ -117,8 +117,8 @@ pub(super) fn config1() -> Config1 {
 /// no coprocessor but 0. All zeros, so that `$zero` can be written.
 pub(super) const KERNEL_STATUS: u32 = 0;
 
-/// Status to return to a program with: after `eret`, user mode with interrupts on, those on the lines that the board uses. Whether
-/// there are any is for its devices to say.
+/// Status to return to a program with: after `eret`, user mode with interrupts on, those on the lines that the board uses.
+/// Whether there are any is for its devices to say.
 pub(super) const USER_STATUS: u32 = {
     const USER_MODE: u32 = 1 << 4;
     const EXCEPTION_LEVEL: u32 = 1 << 1;

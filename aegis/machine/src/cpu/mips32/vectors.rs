@@ -1,5 +1,6 @@
 //! The vectors, and what they lead to: here what ends in a program's handler or in the kernel's own end, in [`super::call`]
-//! system calls, in [`super::miss`] TLB misses, in [`super::interrupt`] interrupts. This is all the assembly that runs between a program and the kernel's Rust code.
+//! system calls, in [`super::miss`] TLB misses, in [`super::interrupt`] interrupts. This is all the assembly that runs
+//! between a program and the kernel's Rust code.
 //!
 //! Strategy. A TLB refill is answered from the STLB at its vector, by the sequence in the crate `stlb`. Everything else
 //! starts from the current dispatch block: Cause holds the exception code, already scaled by 4, so one `ins` makes the

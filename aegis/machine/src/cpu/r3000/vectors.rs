@@ -1,5 +1,6 @@
 //! The vectors, and what they lead to: here what ends in a program's handler or in the kernel's own end, in [`super::call`]
-//! system calls, in [`super::miss`] TLB misses, in [`super::interrupt`] interrupts. This is all the assembly that runs between a program and the kernel's Rust code.
+//! system calls, in [`super::miss`] TLB misses, in [`super::interrupt`] interrupts. This is all the assembly that runs
+//! between a program and the kernel's Rust code.
 //!
 //! Strategy. A TLB refill is answered from the STLB at its vector, by the thesis' sequence in the crate `stlb`. Everything else
 //! starts from the current dispatch block: Cause holds the exception code, already scaled by 4, so adding it to the block makes
@@ -8,10 +9,10 @@
 //! and the kernel's own faults part from all other exceptions in one instruction. In its delay slot the first register is
 //! saved already; where the kernel goes its own way, that is to a scratch word.
 //!
-//! Only `k0` and `k1` are free, and of an interrupt just `k1`: a program that loads `k0` and jumps there, to resume without the
-//! kernel (DESIGN 5), may be interrupted in between, though no other exception can fall there. An exception pushes kernel mode and interrupts off onto the stack of modes in Status, and `rfe`
-//! pops them; nothing interrupts meanwhile. A fault would overwrite EPC: there is none before code that enters Rust has made
-//! the kernel's own block the current one.
+//! Only `k0` and `k1` are free, and of an interrupt just `k1`: a program that loads `k0` and jumps there, to resume without
+//! the kernel (DESIGN 5), may be interrupted in between, though no other exception can fall there. An exception pushes kernel
+//! mode and interrupts off onto the stack of modes in Status, and `rfe` pops them; nothing interrupts meanwhile. A fault
+//! would overwrite EPC: there is none before code that enters Rust has made the kernel's own block the current one.
 //!
 //! Labels begin with `vec_`. The right column says what an instruction does; delay slots are indented by one space. The result of
 //! a load is not there for the next instruction (load delay): something else stands between, or a `nop` that says so.
