@@ -1,17 +1,22 @@
-//! `./x debug` as a test, where there is a gdb. (The DECstation's emulator has no stub for it.)
+//! `./x debug` as a test: with gdb, where there is one, and with GXemul's own debugger.
 
+use super::Built;
 use super::host::tail;
 use super::report::Report;
+use crate::board::Board;
 use crate::cargo::Workspace;
 use crate::debug::find_debugger;
 use crate::machine::Machine;
 use crate::run::DEFAULT_PROGRAM;
 use crate::session::{self, End, Errors, Patience};
 use anyhow::{Context, Result};
+use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
-const NAME: &str = "malta::debug::gdb stops in kernel and program, with their symbols";
+const GDB: &str = "malta::debug::gdb stops in kernel and program, with their symbols";
+
+const OWN: &str = "decstation::debug::the emulator's debugger stops at a vector, with its name";
 
 /// Registers that are 0 when a program starts.
 const CLEARED: [&str; 31] = [
@@ -19,17 +24,58 @@ const CLEARED: [&str; 31] = [
     "s6", "s7", "t8", "t9", "k0", "k1", "gp", "sp", "s8", "ra", "hi", "lo",
 ];
 
+/// Tests the debugger for a machine.
+pub fn run(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<()> {
+    match built.machine {
+        Machine::Malta => gdb(workspace, report),
+        Machine::Decstation => own(workspace, built, report),
+    }
+}
+
+/// Has the emulator's own debugger stop at a vector, and show the first instruction there.
+fn own(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<()> {
+    if !report.wants(OWN) {
+        return Ok(());
+    }
+    report.progress(OWN);
+    let machine = built.machine;
+    let board =
+        Board { machine, kernel: built.kernel.clone(), command_line: DEFAULT_PROGRAM.to_owned(), ..Board::default() };
+    let words = machine.emulator().debugger(&board).context("it has a debugger of its own")?;
+    let mut command = session::tied_to_us(&words[0]);
+    // It waits for ever at the end of its input, so that stays open.
+    let (reader, mut commands) = std::io::pipe().context("cannot make a pipe")?;
+    command.args(&words[1..]).stdin(reader);
+    workspace.show(&command);
+    commands.write_all(b"breakpoint add vec_general\ncontinue\nstep\nquit\n").context("cannot write to a pipe")?;
+    let patience = Patience { first_output: None, end: Some(Duration::from_secs(60)) };
+    let mut output = Vec::new();
+    let end = session::run(command, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))?;
+    let output = String::from_utf8_lossy(&output);
+    let vector = format!("BREAKPOINT: pc = {:#010x}", machine.vectors().general);
+    let missing = [vector.as_str(), "<vec_general>", "lui"].into_iter().find(|words| !output.contains(words));
+    report.result(
+        OWN,
+        match (end, missing) {
+            (End::Interrupted, _) => return Ok(()),
+            (End::Exited(_), None) => Ok(()),
+            (_, missing) => Err(format!("it did not show {missing:?} ({end:?})\n{}", tail(&output))),
+        },
+    );
+    Ok(())
+}
+
 /// Has gdb stop at the entry of the kernel, at a program's first instruction, where nothing of the kernel's may be in the
 /// registers, and at its `main`.
-pub fn run(workspace: &Workspace, machine: Machine, report: &mut Report) -> Result<()> {
-    if machine != Machine::Malta || !report.wants(NAME) {
+fn gdb(workspace: &Workspace, report: &mut Report) -> Result<()> {
+    if !report.wants(GDB) {
         return Ok(());
     }
     if find_debugger().is_err() {
-        report.skipped(NAME, "there is no gdb that knows MIPS (`./x debug` installs one on Debian)");
+        report.skipped(GDB, "there is no gdb that knows MIPS (`./x debug` installs one on Debian)");
         return Ok(());
     }
-    report.progress(NAME);
+    report.progress(GDB);
     // Building the tests has put another file in the place of the one that runs.
     let ourselves = std::env::args_os().next().context("cannot tell our own program")?;
     let mut command = Command::new(workspace.root.join(ourselves));
@@ -50,7 +96,7 @@ pub fn run(workspace: &Workspace, machine: Machine, report: &mut Report) -> Resu
     let stops = ["aegis/src/main.rs", "_start ()", "registers 0\n", "exos_program ()"];
     let missing = stops.iter().find(|stop| !output.contains(**stop));
     report.result(
-        NAME,
+        GDB,
         match (end, missing) {
             (End::Interrupted, _) => return Ok(()),
             (End::Exited(0), None) => Ok(()),

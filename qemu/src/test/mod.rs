@@ -68,7 +68,7 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
             lint::machine(workspace, built.machine, &mut report)?;
             audit::run(workspace, built.machine, &mut report)?;
             emulator::run(workspace, built, &mut report)?;
-            debugger::run(workspace, built.machine, &mut report)?;
+            debugger::run(workspace, built, &mut report)?;
         }
     }
     if terminal::interrupted() {
