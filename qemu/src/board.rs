@@ -6,6 +6,7 @@ use crate::run::DETERMINISTIC_CLOCK;
 use crate::session::{self, End, Errors, Patience};
 use anyhow::{Context, Result};
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -125,6 +126,8 @@ impl Filter for Unfiltered {
 pub enum Input {
     /// Nothing.
     None,
+    /// This, at once, and then nothing more.
+    Text(&'static str),
     /// What we are given.
     Ours,
 }
@@ -149,16 +152,19 @@ impl Board {
         let words = emulator.command(self)?;
         let mut command = session::tied_to_us(&words[0]);
         command.args(&words[1..]);
-        let _kept_open = match (input, emulator.needs_endless_input()) {
-            (Input::None, false) => {
+        let _kept_open = match input {
+            Input::None if !emulator.needs_endless_input() => {
                 command.stdin(Stdio::null());
                 None
             }
-            (Input::Ours, false) => None,
-            (_, true) => {
-                let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
+            Input::Ours if !emulator.needs_endless_input() => None,
+            _ => {
+                let (reader, mut writer) = std::io::pipe().context("cannot make a pipe")?;
                 // Ctrl-C is for us: GXemul would take it for a call of its debugger.
                 command.stdin(reader).process_group(0);
+                if let Input::Text(text) = input {
+                    writer.write_all(text.as_bytes()).context("cannot write to a pipe")?;
+                }
                 if input == Input::Ours {
                     let mut copy = writer.try_clone().context("cannot copy a pipe")?;
                     // It ends with our input, or with us; where the emulator has ended, nobody reads.

@@ -36,6 +36,8 @@ pub struct Case {
     pub features: Vec<&'static str>,
     /// The one machine that it concerns; else all.
     pub only: Option<Machine>,
+    /// What is typed, at once, and so read when the guest is ready for it; at most what fits into a pipe.
+    pub input: &'static str,
     /// The guest can end QEMU with an exit status.
     pub semihosting: bool,
     /// A file that the archive holds beside the programs: name and contents. No check is made of it.
@@ -56,6 +58,7 @@ impl Case {
             command_line: program.to_owned(),
             features: Vec::new(),
             only: None,
+            input: "",
             semihosting: true,
             file: None,
             limit: Duration::from_secs(60),
@@ -83,6 +86,11 @@ impl Case {
     /// Without semihosting, so that the guest stands still at its end and its exit status is read from its last line.
     pub fn without_semihosting(self) -> Case {
         Case { semihosting: false, ..self }
+    }
+
+    /// With this input on the console.
+    pub fn types(self, input: &'static str) -> Case {
+        Case { input, ..self }
     }
 
     /// With a file in the archive beside the programs.

@@ -140,7 +140,11 @@ pub fn cases(machine: Machine) -> Vec<Case> {
             .name("ticks::random_calls")
             .command("aegis.clock=rtc random_calls")
             .features(&["checked"]),
-        Case::output("ticks::no interrupt for input", "aegis.input=interrupt endings status")
+        Case::output("input::by interrupt", "aegis.log=debug aegis.input=interrupt memory")
+            .only(Machine::Decstation)
+            .types("ab\n")
+            .shows(&["debug: input 0x61", "debug: input 0x62", "debug: input 0x0a"]),
+        Case::output("input::no interrupt", "aegis.input=interrupt endings status")
             .only(Machine::Malta)
             .status(7)
             .shows(&["error: no interrupt for input on this board"]),

@@ -90,7 +90,8 @@ fn run_case(
 
     let patience = Patience { first_output: Some(BOOT.min(case.limit)), end: Some(case.limit) };
     let mut output = Vec::new();
-    let end = board.run(Input::None, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))?;
+    let input = if case.input.is_empty() { Input::None } else { Input::Text(case.input) };
+    let end = board.run(input, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))?;
     if end == End::Interrupted {
         return Ok(());
     }
