@@ -47,7 +47,7 @@ extern "C" fn main() -> ! {
         kernel.take_over(Hardware::is_reserved, aegis_machine::public_frames(&ARCHIVE.0));
         kernel.boot(&ARCHIVE.0, command_line)
     });
-    options.interrupts.into_iter().flatten().for_each(enable_interrupt);
+    options.interrupts.into_iter().flatten().for_each(interrupts::enable);
     match started {
         Ok(start) => aegis_machine::cpu::enter(start.pc, start.first_frame, aegis_machine::info_frame()),
         Err(error) => {
@@ -80,13 +80,6 @@ fn kernel_options(command_line: &str) -> (Options, &str) {
             return (options, rest);
         }
         rest = tail.trim_start();
-    }
-}
-
-/// Lets a device interrupt. Where it cannot, the kernel says so and goes on: a program can tell that nothing ticks.
-fn enable_interrupt(source: Source) {
-    if interrupts::enable(source).is_err() {
-        log::error!("no {source} on this board");
     }
 }
 

@@ -140,14 +140,10 @@ pub fn cases(machine: Machine) -> Vec<Case> {
             .name("ticks::random_calls")
             .command("aegis.clock=rtc random_calls")
             .features(&["checked"]),
-        Case::output("input::by interrupt", "aegis.log=debug aegis.input=interrupt memory")
-            .only(Machine::Decstation)
-            .types("ab\n")
+        Case::output("input::by interrupt", "aegis.log=debug aegis.input=interrupt aegis.clock=rtc memory")
+            // What comes before the UART is ready is lost, up to its 16 bytes.
+            .types("................................ab\n")
             .shows(&["debug: input 0x61", "debug: input 0x62", "debug: input 0x0a"]),
-        Case::output("input::no interrupt", "aegis.input=interrupt endings status")
-            .only(Machine::Malta)
-            .status(7)
-            .shows(&["error: no interrupt for input on this board"]),
         // The same programs on a kernel that checks all its invariants again and again, and at the end.
         Case::tap("random_calls").features(&["checked"]),
         Case::tap("memory").name("checked::memory").features(&["checked"]),

@@ -2,7 +2,6 @@
 //!
 //! All are off until they are enabled. They are taken while a program runs, never in the kernel.
 
-use core::fmt;
 use core::str::FromStr;
 
 pub use super::this::interrupts::{LINES, enable, handle};
@@ -30,20 +29,6 @@ impl FromStr for Source {
         }
     }
 }
-
-impl fmt::Display for Source {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str(match self {
-            Source::RealTimeClock => "real-time clock",
-            Source::InstructionClock => "clock that counts instructions",
-            Source::Input => "interrupt for input",
-        })
-    }
-}
-
-/// The board has no such device, or no driver for it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Missing;
 
 /// What an interrupt reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,7 +3,7 @@
 //!
 //! Speed and format stay as the PROM has set them.
 
-use super::device;
+use crate::board::device;
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
 use tock_registers::{register_bitfields, register_structs};

@@ -1,6 +1,6 @@
 //! The system control and status register of the KN02: which devices ask for an interrupt, and which may.
 
-use super::device;
+use crate::board::device;
 use tock_registers::interfaces::{ReadWriteable, Readable};
 use tock_registers::register_bitfields;
 use tock_registers::registers::ReadWrite;

@@ -3,7 +3,7 @@
 
 use super::csr::Device;
 use super::{console, csr, lance_timer, rtc};
-use crate::board::interrupts::{Event, Missing, Source};
+use crate::board::interrupts::{Event, Source};
 
 /// Line of the devices behind the system control and status register, as a bit of Cause and Status (IP2).
 const SYSTEM: u32 = 1 << 10;
@@ -19,7 +19,7 @@ pub(super) fn init() {
 }
 
 /// Lets a device interrupt.
-pub fn enable(source: Source) -> Result<(), Missing> {
+pub fn enable(source: Source) {
     match source {
         Source::RealTimeClock => rtc::start(),
         Source::InstructionClock => {
@@ -31,7 +31,6 @@ pub fn enable(source: Source) -> Result<(), Missing> {
             csr::enable(Device::Serial);
         }
     }
-    Ok(())
 }
 
 /// Reports why the processor was interrupted, given Cause, and makes the devices withdraw their requests.

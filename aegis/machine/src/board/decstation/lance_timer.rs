@@ -8,7 +8,7 @@
 //!
 //! Source: AMD Am7990 data sheet; GXemul 0.7.0, dev_le.
 
-use super::device;
+use crate::board::device;
 use core::mem::offset_of;
 use stlb::Word;
 use tock_registers::interfaces::Writeable;

@@ -15,8 +15,6 @@ pub use arguments::{command_line, memory_bytes};
 pub use console::transmit;
 pub use power::power_off;
 
-use crate::memory::KSEG1;
-
 /// The board's name.
 pub const NAME: &str = "DECstation 5000/200";
 
@@ -25,13 +23,4 @@ pub fn init() {
     console::init();
     interrupts::init();
     arguments::init();
-}
-
-/// The registers of the device at a physical address.
-///
-/// # Safety
-/// They stand there, laid out as `T` says.
-unsafe fn device<T>(address: u32) -> &'static T {
-    // SAFETY: by contract; kseg1 shows them, uncached, for ever.
-    unsafe { &*((KSEG1 + address) as *const T) }
 }

@@ -4,7 +4,7 @@
 
 #![expect(clippy::modulo_one, reason = "register_structs checks that registers are aligned, even to one byte")]
 
-use super::device;
+use crate::board::device;
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::registers::{ReadOnly, ReadWrite};
 use tock_registers::{register_bitfields, register_structs};

@@ -1,9 +1,11 @@
-//! The console: the first 16550 UART of the super I/O chip, polled.
+//! The console: the first 16550 UART of the super I/O chip. Output is polled; input is announced by an interrupt, once that is
+//! enabled.
 
 use crate::Owned;
 use crate::memory::KSEG1;
 use core::num::NonZeroUsize;
 use uart_16550::backend::MmioBackend;
+use uart_16550::spec::registers::IER;
 use uart_16550::{Config, Uart16550};
 
 /// The UART: in the PCI I/O window, at a PC's COM1.
@@ -26,6 +28,20 @@ pub fn transmit(bytes: &[u8]) {
     CONSOLE.with(|console| {
         if let Some(uart) = console {
             uart.send_bytes_exact(bytes);
+        }
+    });
+}
+
+/// Takes a byte that was received, if there is one.
+pub(super) fn receive() -> Option<u8> {
+    CONSOLE.with(|console| console.as_mut()?.try_receive_byte().ok())
+}
+
+/// Interrupts whenever a byte was received, until all are taken.
+pub(super) fn enable_interrupt() {
+    CONSOLE.with(|console| {
+        if let Some(uart) = console {
+            uart.enable_interrupts(IER::DATA_READY);
         }
     });
 }

@@ -1,16 +1,21 @@
-//! Interrupts: of the processor's own timer. There is no driver for input yet.
+//! Interrupts: of the processor's own timer, and of the console through the interrupt controllers.
 //!
 //! Under QEMU Count goes up every 6 ns. With `-icount shift=4,sleep=off`, which the host tool gives, an instruction takes 16
 //! ns, so that the timer counts instructions.
 
-use crate::board::interrupts::{Event, Missing, Source};
+use super::{console, i8259};
+use crate::board::interrupts::{Event, Source};
 use crate::cpu::timer;
 use stlb::Word;
 
 /// Line of the timer, as a bit of Cause and Status (IP7).
 const TIMER: u32 = 1 << 15;
+/// Line of the interrupt controllers (IP2).
+const CONTROLLERS: u32 = 1 << 10;
 /// Lines of the processor that are used, as bits of Cause and Status.
-pub const LINES: u32 = TIMER;
+pub const LINES: u32 = TIMER | CONTROLLERS;
+/// The console's input at the controllers.
+const CONSOLE: u8 = 4;
 
 /// Nanoseconds that Count takes to go up by one.
 const NANOSECONDS_PER_COUNT: u32 = 6;
@@ -22,29 +27,48 @@ const INSTRUCTIONS: u32 = 16_400 * 16 / NANOSECONDS_PER_COUNT;
 /// Counts from tick to tick; 0: the clock is off.
 static PERIOD: Word = Word::new(0);
 
-/// Lets a device interrupt.
-pub fn enable(source: Source) -> Result<(), Missing> {
-    let period = match source {
-        Source::RealTimeClock => REAL_TIME,
-        Source::InstructionClock => INSTRUCTIONS,
-        Source::Input => return Err(Missing),
-    };
-    PERIOD.set(period);
-    timer::start(period);
-    Ok(())
+/// Turns all interrupts off that a boot loader may have left on.
+pub(super) fn init() {
+    i8259::init();
 }
 
-/// Reports why the processor was interrupted, given Cause, and makes the timer withdraw its request.
-pub fn handle(cause: u32, mut report: impl FnMut(Event)) {
-    if cause & TIMER == 0 {
-        return;
-    }
-    // Count meets Compare once in a while even if nobody asked for it.
-    match PERIOD.get() {
-        0 => timer::withdraw(),
-        period => {
-            timer::acknowledge(period);
-            report(Event::Tick);
+/// Lets a device interrupt.
+pub fn enable(source: Source) {
+    match source {
+        Source::RealTimeClock => start(REAL_TIME),
+        Source::InstructionClock => start(INSTRUCTIONS),
+        Source::Input => {
+            console::enable_interrupt();
+            i8259::enable(CONSOLE);
         }
+    }
+}
+
+/// Starts the clock.
+fn start(period: u32) {
+    PERIOD.set(period);
+    timer::start(period);
+}
+
+/// Reports why the processor was interrupted, given Cause, and makes the devices withdraw their requests.
+pub fn handle(cause: u32, mut report: impl FnMut(Event)) {
+    if cause & TIMER != 0 {
+        // Count meets Compare once in a while even if nobody asked for it.
+        match PERIOD.get() {
+            0 => timer::withdraw(),
+            period => {
+                timer::acknowledge(period);
+                report(Event::Tick);
+            }
+        }
+    }
+    if cause & CONTROLLERS != 0 {
+        let input = i8259::acknowledge();
+        if input == CONSOLE {
+            while let Some(byte) = console::receive() {
+                report(Event::Input(byte));
+            }
+        }
+        i8259::end(input);
     }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod console;
+mod i8259;
 pub mod interrupts;
 mod power;
 
@@ -12,7 +13,8 @@ pub use power::power_off;
 /// The board's name.
 pub const NAME: &str = "MIPS Malta";
 
-/// Prepares the console.
+/// Prepares the console, and turns interrupts off.
 pub fn init() {
     console::init();
+    interrupts::init();
 }
