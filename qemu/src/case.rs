@@ -143,6 +143,11 @@ impl Case {
         self
     }
 
+    /// Is it a case of this program's own, so that the program needs no plain one? Its name says so; others may run it too.
+    pub fn is_about(&self, program: &str) -> bool {
+        self.name.strip_prefix(program).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    }
+
     /// The name without the machine's.
     pub fn short_name(&self) -> &str {
         self.name.split_once("::").map_or(&self.name, |(_, name)| name)
@@ -151,5 +156,19 @@ impl Case {
     /// The program, without arguments and without what is for the kernel.
     pub fn program(&self) -> &str {
         self.command_line.split(' ').find(|word| !word.starts_with(KERNEL_OPTION)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_about_the_program_that_its_name_begins_with() {
+        assert!(Case::tap("memory").is_about("memory"));
+        assert!(Case::output("endings::null", "endings null").is_about("endings"));
+        assert!(!Case::tap("memory").name("ticks::memory").is_about("memory"));
+        assert!(!Case::output("input::by interrupt", "memory").is_about("memory"));
+        assert!(!Case::tap("memory2").is_about("memory"));
     }
 }

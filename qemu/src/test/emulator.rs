@@ -25,9 +25,7 @@ pub fn run(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<
     let machine = *machine;
     let mut cases = cases(machine);
     for program in programs.iter().filter(|program| program.is_check) {
-        let is_named = |case: &Case| case.name == program.name;
-        let is_ways_to_end = |case: &Case| case.program() == program.name && !matches!(case.expect, Expect::Tap);
-        if !cases.iter().any(|case| is_named(case) || is_ways_to_end(case)) {
+        if !cases.iter().any(|case| case.is_about(&program.name)) {
             cases.push(Case::tap(&program.name));
         }
     }
