@@ -56,6 +56,8 @@ pub struct Board {
     pub command_line: String,
     /// The guest can end the emulator with an exit status, where the emulator offers that.
     pub semihosting: bool,
+    /// Memory holds anything at power-on, as on hardware, and not zeros, where the emulator offers that.
+    pub dirty_memory: bool,
     /// The console.
     pub console: Console,
     /// Count instructions.

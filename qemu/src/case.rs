@@ -36,6 +36,8 @@ pub struct Case {
     pub features: Vec<&'static str>,
     /// The one machine that it concerns; else all.
     pub only: Option<Machine>,
+    /// Memory holds anything at power-on.
+    pub dirty_memory: bool,
     /// What is typed, at once, and so read when the guest is ready for it; at most what fits into a pipe.
     pub input: &'static str,
     /// The guest can end QEMU with an exit status.
@@ -58,6 +60,7 @@ impl Case {
             command_line: program.to_owned(),
             features: Vec::new(),
             only: None,
+            dirty_memory: false,
             input: "",
             semihosting: true,
             file: None,
@@ -86,6 +89,11 @@ impl Case {
     /// Without semihosting, so that the guest stands still at its end and its exit status is read from its last line.
     pub fn without_semihosting(self) -> Case {
         Case { semihosting: false, ..self }
+    }
+
+    /// With memory that holds anything at power-on.
+    pub fn dirty_memory(self) -> Case {
+        Case { dirty_memory: true, ..self }
     }
 
     /// With this input on the console.

@@ -148,6 +148,12 @@ pub fn cases(machine: Machine) -> Vec<Case> {
         Case::tap("random_calls").features(&["checked"]),
         Case::tap("memory").name("checked::memory").features(&["checked"]),
         Case::tap("calls").name("checked::calls").features(&["checked"]),
+        // Where memory is not zeroed by the emulator.
+        Case::tap("memory")
+            .name("dirty memory::memory")
+            .only(Machine::Decstation)
+            .features(&["checked"])
+            .dirty_memory(),
         // And on one whose refills show a TLB of just 16 entries, which QEMU's would not.
         Case::tap("memory").name("faithful::memory").only(Machine::Malta).features(&["faithful"]),
         Case::tap("exceptions").name("faithful::exceptions").only(Machine::Malta).features(&["faithful"]),

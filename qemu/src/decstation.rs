@@ -56,6 +56,9 @@ impl Emulator for Gxemul {
             None => vec!["stdbuf", "-o0", EMULATOR, "-q"],
         };
         words.extend(MACHINE);
+        if board.dirty_memory {
+            words.push("-S");
+        }
         let mut words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         words.extend(["-o".into(), board.command_line.clone().into(), board.kernel.clone().into()]);
         Ok(words)

@@ -80,6 +80,7 @@ fn run_case(
         kernel: kernel.to_path_buf(),
         command_line: case.command_line.clone(),
         semihosting: case.semihosting,
+        dirty_memory: case.dirty_memory,
         counting: counting.clone(),
         ..Board::default()
     };
