@@ -107,6 +107,31 @@ fn what_is_loaded_is_not_there_for_the_next_instruction() {
     assert_eq!(wrong(&[lw(ZERO, A0), addiu(V0, ZERO)]), []);
 }
 
+/// Whoever takes a value from a register is known to do so, and nobody else.
+#[test]
+fn every_instruction_that_uses_a_register_is_known() {
+    let store = |opcode| [immediate(opcode, A0, T0, 0), immediate(opcode, T0, A0, 0)];
+    let three = |function| [special(function, T0, A0, V0), special(function, A0, T0, V0)];
+    let mut users =
+        vec![jr(T0), special(9, T0, 0, RA), mtlo(T0), special(0x11, T0, 0, 0), 0x10 << 26 | 4 << 21 | T0 << 16];
+    users.extend([4, 5].into_iter().flat_map(|opcode| [immediate(opcode, T0, A0, 1), immediate(opcode, A0, T0, 1)]));
+    users.extend([6, 7].map(|opcode| immediate(opcode, T0, 0, 1)));
+    users.extend([0, 1, 0x10, 0x11].map(|kind| immediate(1, T0, kind, 1)));
+    users.extend((8..=14).map(|opcode| immediate(opcode, T0, V0, 1)));
+    users.extend([0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26].map(|opcode| immediate(opcode, T0, V0, 0)));
+    users.extend([0x28, 0x29, 0x2a, 0x2b, 0x2e].into_iter().flat_map(store));
+    users.extend([4, 6, 7].into_iter().chain(0x20..=0x27).chain([0x2a, 0x2b]).flat_map(three));
+    users.extend([0, 2, 3].map(|function| special(function, 0, T0, V0)));
+    users.extend((0x18..=0x1b).flat_map(|function| [special(function, T0, A0, 0), special(function, A0, T0, 0)]));
+    for user in users {
+        assert_eq!(wrong(&[lw(T0, A0), user, NOP]).first(), Some(&(Kind::LoadDelay, 0)), "{user:08x}");
+    }
+    let others = [addiu(T0, A0), lw(T0, A0), mflo(T0), mfc0(T0, 12), 15 << 26 | T0 << 16, addu(T0, A0, V0), SYSCALL];
+    for other in others {
+        assert_eq!(wrong(&[lw(T0, A0), other, NOP, NOP]), [], "{other:08x}");
+    }
+}
+
 #[test]
 fn a_load_in_a_delay_slot_concerns_both_ways() {
     let fall_through = [beq(T1, ZERO, 2), lw(T0, A0), addiu(V0, T0), NOP];
