@@ -5,21 +5,23 @@
 #![no_std]
 #![no_main]
 
+use aegis_abi::interrupts::CONSOLE_BYTES;
 use aegis_abi::status;
-use aegis_kernel::{Kernel, Miss};
+use aegis_kernel::{Kernel, Miss, Upcall};
 use aegis_machine::board::interrupts::{self, Event, Source};
-use aegis_machine::{Hardware, Owned};
+use aegis_machine::{Hardware, KernelState};
 use core::panic::PanicInfo;
 use log::LevelFilter;
 
-/// Words at the front of the command line that begin so are for the kernel: the level of its messages; the clock that ticks, none
-/// if nothing is said; `interrupt`, for input of which the kernel is told, not asked for.
+/// Words at the front of the command line that begin so are for the kernel: the level of its messages; the clock that ticks, in real
+/// time if nothing is said.
 const LOG_OPTION: &str = "aegis.log=";
 const CLOCK_OPTION: &str = "aegis.clock=";
-const INPUT_OPTION: &str = "aegis.input=";
+/// For no clock at all: then no slice ends but by `yield`.
+const NO_CLOCK: &str = "none";
 
 /// All that the kernel knows.
-static KERNEL: Owned<Kernel<Hardware>> = Owned::new(Kernel::new(Hardware));
+static KERNEL: KernelState<Kernel<Hardware>> = KernelState::new(Kernel::new(Hardware));
 
 /// Alone in its pages, since every program may read them (linker.ld).
 #[repr(C, align(4096))]
@@ -45,37 +47,36 @@ extern "C" fn main() -> ! {
 
     let started = KERNEL.with(|kernel| {
         kernel.take_over(Hardware::is_reserved, aegis_machine::public_frames(&ARCHIVE.0));
+        if let Some(clock) = options.clock {
+            kernel.set_clock(interrupts::rate(clock));
+        }
         kernel.boot(&ARCHIVE.0, command_line)
     });
-    options.interrupts.into_iter().flatten().for_each(interrupts::enable);
-    match started {
-        Ok(start) => aegis_machine::cpu::enter(start.pc, start.first_frame, aegis_machine::info_frame()),
-        Err(error) => {
-            log::error!("cannot start '{}': {error}", command_line.split_whitespace().next().unwrap_or_default());
-            aegis_machine::board::power_off(status::NO_PROGRAM)
-        }
+    if let Err(error) = started {
+        log::error!("cannot start '{}': {error}", command_line.split_whitespace().next().unwrap_or_default());
+        aegis_machine::board::power_off(status::NO_PROGRAM);
     }
+    options.clock.into_iter().chain([Source::Input]).for_each(interrupts::enable);
+    KERNEL.with(Kernel::begin);
+    unreachable!("a program runs")
 }
 
 /// What the command line asks of the kernel itself.
 struct Options {
     level: LevelFilter,
-    /// A clock, and input.
-    interrupts: [Option<Source>; 2],
+    clock: Option<Source>,
 }
 
 /// Takes the kernel's own options from the front of the command line. What they say that is not known is as if not said.
 fn kernel_options(command_line: &str) -> (Options, &str) {
-    let mut options = Options { level: LevelFilter::Info, interrupts: [None; 2] };
+    let mut options = Options { level: LevelFilter::Info, clock: Some(Source::RealTimeClock) };
     let mut rest = command_line.trim_start();
     loop {
         let (word, tail) = rest.split_once(' ').unwrap_or((rest, ""));
         if let Some(level) = word.strip_prefix(LOG_OPTION) {
             options.level = level.parse().unwrap_or(options.level);
         } else if let Some(clock) = word.strip_prefix(CLOCK_OPTION) {
-            options.interrupts[0] = clock.parse().ok();
-        } else if let Some(input) = word.strip_prefix(INPUT_OPTION) {
-            options.interrupts[1] = (input == "interrupt").then_some(Source::Input);
+            options.clock = if clock == NO_CLOCK { None } else { clock.parse().ok().or(options.clock) };
         } else {
             return (options, rest);
         }
@@ -83,14 +84,34 @@ fn kernel_options(command_line: &str) -> (Options, &str) {
     }
 }
 
-/// Called by the vectors: an interrupt.
+/// Called by the vectors: an interrupt. Where the program is to be called up: the handler (the low word) and the address of the save
+/// area; 0 if it just goes on. Does not return where another environment runs now.
 #[unsafe(no_mangle)]
-extern "C" fn aegis_interrupt(cause: u32) {
-    interrupts::handle(cause, |event| match event {
-        Event::Tick => aegis_machine::count_tick(),
-        // There is nobody yet to hand it to.
-        Event::Input(byte) => log::debug!("input {byte:#04x}"),
+extern "C" fn aegis_interrupt(cause: u32) -> u64 {
+    let upcall = KERNEL.with(|kernel| {
+        let mut input = heapless::Vec::<u8, CONSOLE_BYTES>::new();
+        interrupts::handle(cause, |event| match event {
+            Event::Tick => {
+                aegis_machine::count_tick();
+                kernel.tick();
+            }
+            Event::Input(byte) => {
+                // There is room: it is emptied when it is full.
+                let _ = input.push(byte);
+                if input.is_full() {
+                    kernel.input(&input);
+                    input.clear();
+                }
+            }
+        });
+        if !input.is_empty() {
+            kernel.input(&input);
+        }
+        kernel.leave_interrupt()
     });
+    upcall.map_or(0, |Upcall { handler, save_area }| {
+        u64::from(handler) | u64::from(aegis_machine::address_of(save_area)) << u32::BITS
+    })
 }
 
 /// Called by the vectors: a system call. The answer is what goes back in `v0` (the low word) and `v1`.
@@ -115,7 +136,7 @@ extern "C" fn aegis_miss(address: u32) -> bool {
 #[unsafe(no_mangle)]
 extern "C" fn aegis_unhandled(cause: u32, epc: u32, bad_vaddr: u32) -> ! {
     KERNEL.with(|kernel| kernel.unhandled(cause >> 2 & 31, epc, bad_vaddr));
-    unreachable!("the machine has stopped")
+    unreachable!("another environment runs, or the machine has stopped")
 }
 
 #[panic_handler]

@@ -33,6 +33,9 @@
 #![cfg_attr(target_os = "none", feature(asm_experimental_arch))]
 #![deny(unsafe_code)]
 
+#[cfg(target_os = "none")]
+extern crate alloc;
+
 pub mod branch;
 pub mod exceptions;
 pub mod layout;
@@ -44,7 +47,11 @@ pub mod backtrace;
 #[cfg(target_os = "none")]
 pub mod console;
 #[cfg(target_os = "none")]
+pub mod interrupts;
+#[cfg(target_os = "none")]
 pub mod machine;
+#[cfg(target_os = "none")]
+pub mod process;
 #[cfg(target_os = "none")]
 pub mod program;
 #[cfg(target_os = "none")]
@@ -54,7 +61,11 @@ pub mod region;
 #[cfg(target_os = "none")]
 pub mod report;
 #[cfg(target_os = "none")]
+pub mod rpc;
+#[cfg(target_os = "none")]
 pub mod rt;
+#[cfg(target_os = "none")]
+pub mod schedule;
 
 #[cfg(target_os = "none")]
 pub use machine::args;

@@ -7,7 +7,7 @@ use crate::layout;
 use crate::page_table::{Error, Pages, Rights};
 use crate::rt::cell::Cell;
 use crate::rt::memory;
-use aegis_abi::calls::ANY_FRAME;
+use aegis_abi::calls::ANY;
 use aegis_abi::limits::PAGE_BYTES;
 use core::ops::Range;
 
@@ -21,7 +21,7 @@ impl Frame {
     /// # Errors
     /// `NoMemory`.
     pub fn any() -> Result<Frame, aegis_abi::Error> {
-        Frame::number(ANY_FRAME)
+        Frame::number(ANY)
     }
 
     /// The frame with this number, filled with zeros.

@@ -5,7 +5,7 @@
 use crate::backtrace;
 use crate::exceptions::{Cause, Context, REGISTER_NAMES, Register};
 use crate::rt::state::STATE;
-use crate::rt::{call, console, dispatch};
+use crate::rt::{call, console, dispatch, loader};
 use crate::{layout, println, status};
 
 /// The program is not ending.
@@ -17,12 +17,13 @@ pub const DYING_STACK_OVERFLOW: u32 = 2;
 /// It is being reported that the report failed.
 pub const DYING_LAST_WORDS: u32 = 3;
 
-/// Ends the program with an exit status, of which the low 8 bits count: the machine stops.
+/// Ends the program with an exit status. For the first one the machine stops, and the low 8 bits of the status count.
 pub fn exit(status: i32) -> ! {
     console::flush();
     loop {
-        // The first environment may power off, and there is no other yet, so the loop runs once.
+        // Only the first environment may. The others end alone.
         call::stop(status as u32);
+        loader::end(status);
     }
 }
 

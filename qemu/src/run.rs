@@ -39,13 +39,15 @@ pub enum Level {
     Trace,
 }
 
-/// A clock that interrupts programs. The kernel counts its ticks.
+/// The clock, which ends time slices. The kernel counts its ticks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Clock {
-    /// In real time
+    /// In real time, 256 times a second
     Rtc,
     /// After so many instructions, the same in every run
     Deterministic,
+    /// Never
+    None,
 }
 
 /// How words begin that the kernel takes from the front of the command line.
@@ -53,7 +55,9 @@ pub const KERNEL_OPTION: &str = "aegis.";
 /// The one for what the kernel tells.
 const LOG_OPTION: &str = "aegis.log=";
 /// The one for the clock.
-const CLOCK_OPTION: &str = "aegis.clock=";
+pub const CLOCK_OPTION: &str = "aegis.clock=";
+/// The one for none, where instructions are counted.
+pub const NO_CLOCK: &str = "aegis.clock=none";
 /// The one for a clock that counts instructions.
 pub const DETERMINISTIC_CLOCK: &str = "aegis.clock=deterministic";
 
@@ -75,7 +79,7 @@ pub struct Options {
     /// What the kernel tells
     #[arg(long, value_name = "LEVEL")]
     log: Option<Level>,
-    /// Let a clock interrupt the program
+    /// The clock that ends time slices [default: rtc; with --count: none]
     #[arg(long, value_name = "CLOCK")]
     clock: Option<Clock>,
     /// Program and its arguments, separated by blanks for the program too [default: tour]
@@ -104,7 +108,7 @@ pub struct Wanted<'a> {
     pub command: &'a [String],
     /// What the kernel tells.
     pub log: Option<Level>,
-    /// A clock that interrupts the program.
+    /// The clock that ends time slices; `None`: the kernel's choice.
     pub clock: Option<Clock>,
     /// Instructions are to be counted.
     pub counting: bool,
@@ -168,7 +172,7 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         file: options.file.as_deref(),
         command: &options.command,
         log: options.log,
-        clock: options.clock,
+        clock: options.clock.or(count.then_some(Clock::None)),
         counting: count,
     };
     let prepared = prepare(workspace, wanted)?;

@@ -5,9 +5,11 @@
 //! the error code in `v1` (0: none). It may change caller-saved registers. In a branch delay slot `syscall` is not
 //! supported: the kernel continues at the instruction after the branch's EPC.
 
+use crate::Pid;
+
 /// Hands the table to the macro `$with`.
 ///
-/// The numbers 1 and 2 are kept for the two protected control transfers (thesis 3.4.2), which have a path of their own.
+/// The numbers 1 and 2 are those of the two protected control transfers, which have a path of their own: see [`transfer`].
 #[macro_export]
 macro_rules! for_each_call {
     ($with:path) => {
@@ -18,9 +20,33 @@ macro_rules! for_each_call {
             /// Replaces the caller's environment: handlers, save areas, guaranteed mappings. `env` points to an
             /// [`Env`]($crate::Env), aligned to 4.
             ///
-            /// Errors: `Misaligned` (pointer or save area), `BadHandler`, `BadGuaranteed`, `BadMapping`, and for each frame
-            /// named in a save area or a guaranteed mapping `NoSuchFrame`, `FrameFree` or `NotPermitted`.
+            /// Errors: `Misaligned` (pointer, save area or queue), `BadLength` (a queue across the end of a page), `BadHandler`,
+            /// `BadStatus`, `BadGuaranteed`, `BadMapping`, and for each frame named in a save area, the queue or a guaranteed mapping
+            /// `NoSuchFrame`, `FrameFree` or `NotPermitted`.
             3 e_set(env: $crate::UserPtr) -> ();
+
+            /// Makes environment number `n`, or any if it is [`ANY`]($crate::calls::ANY), and returns its name. `env` points to its
+            /// [`Env`]($crate::Env), aligned to 4, whose frames are checked against the caller's rights; the new environment then
+            /// has the rights to them that its context uses. It has no slice yet. The caller becomes its writer and holds a
+            /// reference. (Thesis .8)
+            ///
+            /// Errors: `NoSuchEnvironment`, `EnvironmentTaken`, `NoEnvironment`, and those of `e_set`.
+            4 e_alloc(n: u32, env: $crate::UserPtr) -> $crate::Pid;
+
+            /// Takes a reference to the environment `pid`. (Thesis .8)
+            ///
+            /// Errors: `NoSuchEnvironment`, `NotPermitted`.
+            5 e_ref(pid: $crate::Pid) -> ();
+
+            /// Gives up the caller's reference to the environment `pid`, and with the last one the environment. (Thesis .8)
+            ///
+            /// Errors: `NoSuchEnvironment`; `NotPermitted` when the caller holds none.
+            6 e_unref(pid: $crate::Pid) -> ();
+
+            /// Makes the environment `pid` a writer of the environment `env`. (Thesis .8)
+            ///
+            /// Errors: `NoSuchEnvironment`; `NotPermitted` when the caller is no writer of `env`.
+            7 e_add(pid: $crate::Pid, env: $crate::Pid) -> ();
 
             /// Binds the page of `va` to `lo`, in the software TLB and the hardware's. (Thesis .12)
             ///
@@ -46,7 +72,19 @@ macro_rules! for_each_call {
             /// Deletes all the caller's cached bindings. (Thesis .12)
             12 tlbflush() -> ();
 
-            /// Allocates the frame `frame`, or any if it is [`ANY_FRAME`]($crate::calls::ANY_FRAME), to the caller, with
+            /// Destroys the environment `pid`: it loses every binding and right, its slices and its references. (Thesis .8)
+            ///
+            /// Errors: `NoSuchEnvironment`, `NotPermitted`.
+            13 e_free(pid: $crate::Pid) -> ();
+
+            /// Writes `bytes` bytes from `from` to the data of the environment `pid`, which everybody can read, from `offset` on. (Thesis
+            /// .8)
+            ///
+            /// Errors: `NoSuchEnvironment`, `NotPermitted`; `TooLong` beyond [`ENV_DATA_BYTES`]($crate::limits::ENV_DATA_BYTES);
+            /// `BadLength`, `Unmapped`, `PageEnd`.
+            14 e_write(pid: $crate::Pid, offset: u32, from: $crate::UserPtr, bytes: u32) -> ();
+
+            /// Allocates the frame `frame`, or any if it is [`ANY`]($crate::calls::ANY), to the caller, with
             /// all rights and filled with zeros; returns its number. (Thesis .9)
             ///
             /// Errors: `NoSuchFrame`, `FrameTaken`, `NoMemory`.
@@ -58,6 +96,13 @@ macro_rules! for_each_call {
             /// Errors: `NoSuchFrame`, `FrameFree`, `NotPermitted`.
             17 p_unref(frame: u32) -> ();
 
+            /// Gives the environment `pid` rights to `frame`, of which the caller is the owner: 1 ([`READ`]($crate::calls::READ)) or 3
+            /// ([`READ_WRITE`]($crate::calls::READ_WRITE)) in place of what it had; 0 takes them away. Bindings that rest on a right
+            /// that is gone are broken. (Thesis .9)
+            ///
+            /// Errors: `BadProtection`, also for the owner itself; `NoSuchEnvironment`, `NoSuchFrame`, `FrameFree`, `NotPermitted`.
+            18 p_add(prot: u32, pid: $crate::Pid, frame: u32) -> ();
+
             /// Writes `bytes` bytes from `text` to the console.
             ///
             /// Errors: `BadLength`, `TooLong`, `Unmapped`, `PageEnd`.
@@ -67,12 +112,79 @@ macro_rules! for_each_call {
             ///
             /// Errors: `NotPermitted`.
             25 power_off(status: u32) -> ();
+
+            /// Passes the console's input on to the environment `pid`. At first it is the first environment's; it returns there
+            /// when the one who has it is destroyed.
+            ///
+            /// Errors: `NoSuchEnvironment`; `NotPermitted` when the caller is no writer of the one who has it.
+            26 console_focus(pid: $crate::Pid) -> ();
+
+            /// Allocates the time slice `n`, or any if it is [`ANY`]($crate::calls::ANY), to the environment `pid`; returns its
+            /// number. (Thesis .7)
+            ///
+            /// Errors: `NoSuchSlice`, `SliceTaken`, `NoSuchEnvironment`; `NotPermitted` when the caller is no writer of `pid`.
+            32 s_alloc(pid: $crate::Pid, n: u32) -> u32;
+
+            /// Frees the time slice `n`. (Thesis .7)
+            ///
+            /// Errors: `NoSuchSlice`, `SliceFree`; `NotPermitted` when the caller is neither on the slice's list nor a writer of its
+            /// owner.
+            33 s_free(n: u32) -> ();
+
+            /// Puts the environment `pid` on the list of slice `n`: it may do with the slice what its owner may, and follows when
+            /// that leaves.
+            ///
+            /// Errors: as `s_free`; `NoSuchEnvironment`.
+            34 s_add(pid: $crate::Pid, n: u32) -> ();
+
+            /// Yields the rest of the current slice to the environment `pid`, which goes on at its prologue; or, if it is
+            /// [`NEXT`]($crate::calls::NEXT), or the slice is over, ends it, so that the next slice begins. Does not return: the caller
+            /// goes on at its own prologue, in time. (Thesis .7)
+            ///
+            /// Errors: `NoSuchEnvironment`, `NoGate`.
+            35 r#yield(pid: $crate::Pid) -> ();
+
+            /// Makes the environment `pid` the owner of the current slice, for good, and yields to it. (Thesis .7)
+            ///
+            /// Errors: `NoSuchEnvironment`, `NoGate`; `NotPermitted` when the caller is not on the list of the slice.
+            36 donate(pid: $crate::Pid) -> ();
+
+            /// Asks for an interrupt of the kind [`TIMER`]($crate::interrupts::TIMER) after `ticks` ticks; 0: for none any more. The last
+            /// word counts.
+            40 timer(ticks: u32) -> ();
+
+            /// Ticks of the clock a second; 0 where it counts instructions, or there is none. (Thesis .10)
+            41 getrate() -> u32;
+
+            /// Ticks of the clock so far; wraps around at 2^32. (Thesis .10)
+            42 gettick() -> u32;
         }
     };
 }
 
-/// As an argument of `p_alloc`: any free frame.
-pub const ANY_FRAME: u32 = u32::MAX;
+/// As an argument of `p_alloc`, `e_alloc` and `s_alloc`: any that is free.
+pub const ANY: u32 = u32::MAX;
+/// As an argument of `yield`: whoever has the next slice. No environment has this name.
+pub const NEXT: Pid = Pid(0);
+/// As an argument of `p_add`: the right to read and execute.
+pub const READ: u32 = 1;
+/// As an argument of `p_add`: the right to read, execute and write.
+pub const READ_WRITE: u32 = 3;
+
+/// The protected control transfers (thesis 3.4.2): `syscall` with one of these numbers in `v0` and the callee's name in `v1`.
+///
+/// Execution continues at the callee's gate, with the caller's name in `v1`, set by the kernel. `v0` is of no meaning there; every other
+/// register, HI and LO included, arrives as the caller left it, but for `k0` and `k1`. The caller goes on when somebody transfers to its
+/// gate, or when a slice of its own begins, at its prologue.
+///
+/// A transfer that is refused continues behind the `syscall`, with the error in `v1`: `NoSuchEnvironment`, or `NoGate` where the
+/// environment with the callee's number has none.
+pub mod transfer {
+    /// Asynchronous: the callee gets the rest of the current slice.
+    pub const ASYNCHRONOUS: u32 = 1;
+    /// Synchronous: the callee gets the current slice and all future instances of it, until it gives them back the same way.
+    pub const SYNCHRONOUS: u32 = 2;
+}
 
 /// One row of [`TABLE`].
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +210,7 @@ macro_rules! table {
         /// Every call, for manuals and tracers.
         pub const TABLE: &[Row] = &[$(Row {
             number: $number,
-            name: stringify!($name),
+            name: plain(stringify!($name)),
             arguments: &[$(stringify!($arg)),*],
             documentation: &[$($doc),*],
         }),*];
@@ -109,6 +221,14 @@ macro_rules! table {
             assert!($number < $crate::limits::CALLS);)*
         };
     };
+}
+
+/// The name of a call, which may be one of Rust's own words.
+const fn plain(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
 }
 
 for_each_call!(table);

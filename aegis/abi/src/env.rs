@@ -1,7 +1,7 @@
 //! An environment's context (thesis figure 9-2): where the kernel delivers events, and what it guarantees to keep mapped.
 
 use crate::Lo;
-use crate::limits::{EXCEPTIONS, GUARANTEED_MAPPINGS};
+use crate::limits::{EXCEPTIONS, GUARANTEED_MAPPINGS, PAGE_SHIFT};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Address of the first instruction of a handler, aligned to 4; 0: there is none.
@@ -26,14 +26,21 @@ impl Mapping {
 
 /// The context of an environment, as a program gives it to the kernel.
 ///
-/// The first environment's stands in the section `.aegis.env` of its ELF file. There, the frame numbers in save areas and
+/// The first environment's stands in the section `.aegis.env` of its ELF file. There, the frame numbers in save areas, queue and
 /// guaranteed mappings count the pages of the program's image from 0, in order of address; the kernel adds the number of
 /// the first frame, since it loads the image into consecutive frames. (So a save area cannot stand at the very start of the
 /// image: its address would be 0, which says that there is none.)
 ///
 /// On an exception the kernel stores `a0`, `a1` and `a2` in the first three words of the save area, loads EPC, BadVAddr
-/// and Cause into these registers, and continues at the handler in user mode. `k0` and `k1` are nobody's: any exception
-/// may change them.
+/// and Cause into these registers, and continues at the handler in user mode; on an interrupt and at the end of a slice alike, with
+/// 0 in place of BadVAddr. `k0` and `k1` are nobody's: any exception may change them.
+///
+/// # Rights
+///
+/// An environment has writers and holders of references, a set of environments each. Its creator is both; it may itself do what
+/// a writer may. A writer may add writers (`e_add`), take a reference (`e_ref`), give it slices (`s_alloc`) and take away those that it
+/// owns (`s_free`), write its data (`e_write`), and destroy it (`e_free`). Whoever holds a reference may give it up (`e_unref`);
+/// with the last one the environment is destroyed. An environment that is destroyed gives up all references that it holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Env {
@@ -42,11 +49,33 @@ pub struct Env {
     pub tlbx_save_area: u32,
     /// Save area for all other exceptions, alike.
     pub genx_save_area: u32,
+    /// Save area for interrupts and the end of a slice, alike. 0: none, and there is no upcall for them.
+    pub intx_save_area: u32,
+    /// The interrupt queue, an [`InterruptQueue`](crate::InterruptQueue): a physical address, aligned to 4, in a frame that the
+    /// environment may write. 0: none; interrupts for it are lost, and nothing is masked.
+    pub iq: u32,
     /// Handler for each exception code of the register Cause.
     pub xh: [Handler; EXCEPTIONS],
-    /// First instruction of the environment. It starts with the number of the frame that holds the first page of its image
-    /// in `a0`, that of the frame of [`Info`](crate::Info) in `a1`, and all other registers 0.
+    /// Handler for interrupts; 0: they are only put into the queue.
+    pub ih: Handler,
+    /// Epilogue: called up at the end of a slice, to save what must be saved and to `yield`. 0: none. The time until the environment
+    /// yields is on its account: see [`EXCESS_THRESHOLD`](crate::limits::EXCESS_THRESHOLD).
+    pub epi: Handler,
+    /// Prologue: where each slice starts but the first, with all registers 0. 0: none, and the environment is destroyed when it is
+    /// to be started again.
+    pub pro: Handler,
+    /// First instruction of the environment. It starts with [`argument`](Env::argument) in `a0`, the number of the frame
+    /// of [`Info`](crate::Info) in `a1`, and all other registers 0.
     pub init: Handler,
+    /// Where synchronous control transfers arrive (thesis 3.4.2); 0: there are none.
+    pub gate: Handler,
+    /// Where asynchronous control transfers arrive; 0: there are none.
+    pub agate: Handler,
+    /// What the program wants of the register Status, the coprocessors: none can be had yet, so 0.
+    pub status: u32,
+    /// What the environment finds in `a0` at its start. For the first environment the kernel sets it to the number of the frame that
+    /// holds the first page of its image.
+    pub argument: u32,
     /// Guaranteed mappings, at most one a page.
     pub xl: [Mapping; GUARANTEED_MAPPINGS],
 }
@@ -56,8 +85,33 @@ impl Env {
     pub const EMPTY: Env = Env {
         tlbx_save_area: 0,
         genx_save_area: 0,
+        intx_save_area: 0,
+        iq: 0,
         xh: [0; EXCEPTIONS],
+        ih: 0,
+        epi: 0,
+        pro: 0,
         init: 0,
+        gate: 0,
+        agate: 0,
+        status: 0,
+        argument: 0,
         xl: [Mapping { va: 0, lo: 0 }; GUARANTEED_MAPPINGS],
     };
+
+    /// Turns page numbers of a program's image, as a context in its file has them, into the numbers of the consecutive frames into
+    /// which the image was loaded, and sets [`argument`](Env::argument). What overflows is no frame, and is found when the context
+    /// is checked.
+    pub fn relocate(&mut self, first_frame: u32) {
+        let places = [&mut self.tlbx_save_area, &mut self.genx_save_area, &mut self.intx_save_area, &mut self.iq];
+        for place in places.into_iter().filter(|address| **address != 0) {
+            *place = place.wrapping_add(first_frame << PAGE_SHIFT);
+        }
+        self.argument = first_frame;
+        for mapping in self.xl.iter_mut().filter(|mapping| mapping.va != 0) {
+            let mut lo = Lo(mapping.lo);
+            lo.set_pfn(lo.pfn().wrapping_add(first_frame));
+            mapping.lo = lo.0;
+        }
+    }
 }

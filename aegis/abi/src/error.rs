@@ -60,6 +60,24 @@ errors! {
     BadHandler = 16, "handler outside user space";
     /// Two guaranteed mappings of one page, or one outside the guaranteed segment.
     BadGuaranteed = 17, "guaranteed mapping outside its segment or twice";
+    /// A pid that names nobody: never given, or of an environment that is gone.
+    NoSuchEnvironment = 18, "no such environment";
+    /// The environment has no gate of this kind, or no prologue and so no way to be yielded to.
+    NoGate = 19, "the environment cannot be entered so";
+    /// The environment's number is in use, so it cannot be allocated.
+    EnvironmentTaken = 20, "environment's number is taken";
+    /// No environment is free.
+    NoEnvironment = 21, "no environment is free";
+    /// A slice number that is beyond `SLICES`.
+    NoSuchSlice = 22, "no such slice";
+    /// The slice is owned by nobody.
+    SliceFree = 23, "slice is free";
+    /// The slice is in use, so it cannot be allocated.
+    SliceTaken = 24, "slice is taken";
+    /// A protection that is none, or the owner's own.
+    BadProtection = 25, "senseless protection";
+    /// A status that asks for what cannot be had.
+    BadStatus = 26, "status cannot be had";
 }
 
 impl core::fmt::Display for Error {

@@ -30,6 +30,8 @@ pub struct Info {
     pub archive_frame: u32,
     /// Bytes of the archive.
     pub archive_bytes: u32,
+    /// The frame that holds the data of all environments, `ENV_DATA_BYTES` each, in order of their numbers.
+    pub env_data_frame: u32,
     /// Bytes of the command line in use.
     pub command_line_bytes: u32,
     /// The command line: name of the program and its arguments, separated by blanks.

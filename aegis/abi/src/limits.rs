@@ -16,6 +16,17 @@ pub const GUARANTEED_END: u32 = 0x0100_0000;
 /// Environments at most: so that the address space identifier is the environment's number on both machines (the R3000
 /// has 6 bits), and a list of environments is one 64-bit word.
 pub const ENVS: usize = 64;
+/// Time slices: a revolution through all of them stays short, about a quarter of a second at 256 ticks a second.
+pub const SLICES: usize = 64;
+/// Ticks of the clock in a slice: the timer interrupt demarcates slices (thesis 3.3.1).
+pub const SLICE_TICKS: u32 = 1;
+/// Excess ticks that an environment may owe. One more, and it is destroyed (thesis 3.3.1): saving registers takes a small part
+/// of one.
+pub const EXCESS_THRESHOLD: u32 = 8;
+/// Entries of an interrupt queue (thesis figure 9-3). A power of two, since indices are masked.
+pub const QUEUE_ENTRIES: usize = 16;
+/// Bytes of an environment's own that everybody may read and its writers may write: so that those of all are a page.
+pub const ENV_DATA_BYTES: usize = PAGE_BYTES as usize / ENVS;
 /// Guaranteed mappings of an environment: enough for miss handler, exception stack and page directory, and a search
 /// through them stays short.
 pub const GUARANTEED_MAPPINGS: usize = 32;

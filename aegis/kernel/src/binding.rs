@@ -20,7 +20,7 @@ impl<M: Machine> Kernel<M> {
         if self.environment().context.guaranteed(page).is_some() {
             return Err(Error::Guaranteed);
         }
-        let lo = check_lo(&self.frames, self.current, lo)?;
+        let lo = check_lo(&self.frames, self.current(), lo)?;
         // Point of no return.
         self.bind(self.context_register(va.get()), M::Geometry::half(va.get()), lo);
         Ok(())
@@ -29,14 +29,14 @@ impl<M: Machine> Kernel<M> {
     /// The call `tlbrprotn`.
     pub(crate) fn read_protect(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
         let range = self.range(va, pages)?;
-        self.edit_range(self.current, range, |_, lo| Lo(lo.0 & !Lo::D));
+        self.edit_range(self.current(), range, |_, lo| Lo(lo.0 & !Lo::D));
         Ok(())
     }
 
     /// The call `unprotn`.
     pub(crate) fn unprotect(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
         let range = self.range(va, pages)?;
-        let current = self.current;
+        let current = self.current();
         let mut refused = false;
         self.edit_range(current, range.clone(), |frames, lo| {
             refused |= !lo.w() || !frames.has(current, lo.pfn(), Right::Write);
@@ -53,7 +53,7 @@ impl<M: Machine> Kernel<M> {
     /// The call `tlbdeleten`.
     pub(crate) fn delete(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
         let range = self.range(va, pages)?;
-        self.edit_range(self.current, range, |_, _| Lo::INVALID);
+        self.edit_range(self.current(), range, |_, _| Lo::INVALID);
         Ok(())
     }
 
@@ -71,7 +71,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn bind(&mut self, context: u32, half: usize, lo: Lo) {
         let Kernel { machine, frames, .. } = self;
         let inserted = machine.stlb().insert(context, half, lo);
-        machine.tlb_write(asid::<M::Geometry>(self.current), context, inserted.registers);
+        machine.tlb_write(asid::<M::Geometry>(machine.current()), context, inserted.registers);
         frames.bind(lo.pfn());
         if inserted.previous.v() {
             frames.unbind(inserted.previous.pfn());

@@ -5,7 +5,7 @@ use crate::environment::Context;
 use crate::kernel::FIRST;
 use crate::machine::Machine;
 use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT, USER_END, USER_START};
-use aegis_abi::{Env, Error, Lo};
+use aegis_abi::{Env, Error};
 use core::fmt;
 use elf::ElfBytes;
 use elf::abi::{EM_MIPS, ET_EXEC, PT_LOAD};
@@ -16,15 +16,6 @@ use zerocopy::FromBytes;
 
 /// The section of a program's ELF file that holds its context.
 const CONTEXT_SECTION: &str = ".aegis.env";
-
-/// What a program finds when it starts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Start {
-    /// Its first instruction.
-    pub pc: u32,
-    /// Number of the frame that holds the first page of its image.
-    pub first_frame: u32,
-}
 
 /// Why no environment could be started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,26 +82,27 @@ impl<M: Machine> Kernel<M> {
         log::info!("{} of {} frames free", self.frames.free(), self.frames.total());
     }
 
-    /// Loads the program that the command line names first from the archive and makes it the first environment.
+    /// Loads the program that the command line names first from the archive and makes it the first environment, the owner of slice 0.
+    /// [`Kernel::begin`] then lets it run.
     ///
     /// # Errors
     /// Says why there is none; the machine can then only be stopped.
-    pub fn boot(&mut self, archive: &[u8], command_line: &str) -> Result<Start, BootError> {
+    pub fn boot(&mut self, archive: &[u8], command_line: &str) -> Result<(), BootError> {
         let name = command_line.split_whitespace().next().ok_or(BootError::NoName)?;
         let archive = TarArchiveRef::new(archive).map_err(|_| BootError::NoArchive)?;
         let program =
             archive.entries().find(|entry| entry.filename().as_str() == Ok(name)).ok_or(BootError::NoProgram)?;
-        self.start(program.data())
+        self.load(program.data())
     }
 
     /// Loads a program from its ELF file and makes it the first environment.
-    fn start(&mut self, file: &[u8]) -> Result<Start, BootError> {
+    fn load(&mut self, file: &[u8]) -> Result<(), BootError> {
         let elf = ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|_| BootError::NotExecutable)?;
         let header = &elf.ehdr;
         if header.class != Class::ELF32 || header.e_machine != EM_MIPS || header.e_type != ET_EXEC {
             return Err(BootError::NotExecutable);
         }
-        let given = context(&elf)?;
+        let mut given = context(&elf)?;
         let segments = segments(&elf)?;
         let page_count: u32 = segments.iter().map(|segment| segment.pages().len() as u32).sum();
         if page_count == 0 {
@@ -130,16 +122,15 @@ impl<M: Machine> Kernel<M> {
         }
         (first_frame..first_frame + page_count).for_each(|frame| self.machine.sync_instructions(frame));
 
-        let context = Context::check(&self.frames, FIRST, &relocate(given, first_frame))?;
-        let pc = given.init;
-        if pc == 0 {
+        given.relocate(first_frame);
+        let context = Context::check(&self.frames, FIRST, &given)?;
+        if context.init == 0 {
             return Err(BootError::NoContext);
         }
-        let pid = self.create(FIRST, context);
-        self.current = FIRST;
-        self.machine.set_current(FIRST);
+        let pid = self.create(FIRST, context, FIRST);
+        self.slices.give(FIRST, 0);
         log::debug!("environment {FIRST} (pid {:#010x}): {page_count} pages from frame {first_frame:#x}", pid.0);
-        Ok(Start { pc, first_frame })
+        Ok(())
     }
 }
 
@@ -169,19 +160,4 @@ fn segments<'a>(elf: &ElfBytes<'a, LittleEndian>) -> Result<heapless::Vec<Segmen
         return Err(BootError::BadSegment);
     }
     Ok(segments)
-}
-
-/// Turns page numbers of the image, as a context in a file has them, into frame numbers. What overflows is no frame, and
-/// the checks that follow find it.
-fn relocate(mut given: Env, first_frame: u32) -> Env {
-    let save_areas = [&mut given.tlbx_save_area, &mut given.genx_save_area];
-    for save_area in save_areas.into_iter().filter(|address| **address != 0) {
-        *save_area = save_area.wrapping_add(first_frame << PAGE_SHIFT);
-    }
-    for mapping in given.xl.iter_mut().filter(|mapping| mapping.va != 0) {
-        let mut lo = Lo(mapping.lo);
-        lo.set_pfn(lo.pfn().wrapping_add(first_frame));
-        mapping.lo = lo.0;
-    }
-    given
 }

@@ -1,9 +1,10 @@
 //! Environments: what the kernel keeps of each, and the checks on the context that a program gives.
 
 use crate::frame::{Frames, Right};
+use crate::interrupt::Producer;
 use crate::machine::Block;
-use aegis_abi::limits::{EXCEPTIONS, GUARANTEED_END, GUARANTEED_MAPPINGS, PAGE_SHIFT, SAVE_AREA_BYTES};
-use aegis_abi::{Env, Error, Handler, Lo, Pid, UserVa};
+use aegis_abi::limits::{EXCEPTIONS, GUARANTEED_END, GUARANTEED_MAPPINGS, PAGE_BYTES, PAGE_SHIFT, SAVE_AREA_BYTES};
+use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Pid, UserVa};
 
 /// A checked guaranteed mapping.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,25 +22,62 @@ pub struct Context {
     pub tlbx: Option<u32>,
     /// Physical address of the save area for other exceptions, alike.
     pub genx: Option<u32>,
+    /// Physical address of the save area for interrupts and the end of a slice, alike.
+    pub intx: Option<u32>,
+    /// Physical address of the interrupt queue, alike.
+    pub queue: Option<u32>,
     /// Handlers by exception code; 0: none.
     pub xh: [Handler; EXCEPTIONS],
+    /// Handler for interrupts; 0: none, here and below.
+    pub ih: Handler,
+    /// Epilogue.
+    pub epi: Handler,
+    /// Prologue.
+    pub pro: Handler,
+    /// First instruction.
+    pub init: Handler,
+    /// Where synchronous control transfers arrive.
+    pub gate: Handler,
+    /// Where asynchronous control transfers arrive.
+    pub agate: Handler,
+    /// What is in `a0` at the start.
+    pub argument: u32,
     /// Guaranteed mappings, in no order.
     pub guaranteed: heapless::Vec<Guaranteed, GUARANTEED_MAPPINGS>,
 }
 
 impl Context {
     /// Nothing handled, nothing guaranteed.
-    pub const EMPTY: Context =
-        Context { tlbx: None, genx: None, xh: [0; EXCEPTIONS], guaranteed: heapless::Vec::new() };
+    pub const EMPTY: Context = Context {
+        tlbx: None,
+        genx: None,
+        intx: None,
+        queue: None,
+        xh: [0; EXCEPTIONS],
+        ih: 0,
+        epi: 0,
+        pro: 0,
+        init: 0,
+        gate: 0,
+        agate: 0,
+        argument: 0,
+        guaranteed: heapless::Vec::new(),
+    };
 
     /// Checks a context against the rights of environment `env`.
     pub fn check(frames: &Frames, env: usize, given: &Env) -> Result<Context, Error> {
-        for &handler in given.xh.iter().chain([&given.init]) {
+        let Env { xh, ih, epi, pro, init, gate, agate, status, argument, .. } = *given;
+        for &handler in xh.iter().chain(&[ih, epi, pro, init, gate, agate]) {
             check_handler(handler)?;
         }
-        let mut context = Context { xh: given.xh, ..Context::EMPTY };
+        if status != 0 {
+            return Err(Error::BadStatus);
+        }
+        let mut context = Context { xh, ih, epi, pro, init, gate, agate, argument, ..Context::EMPTY };
         context.tlbx = check_save_area(frames, env, given.tlbx_save_area)?;
         context.genx = check_save_area(frames, env, given.genx_save_area)?;
+        context.intx = check_save_area(frames, env, given.intx_save_area)?;
+        context.queue = check_queue(frames, env, given.iq)?;
         for mapping in given.xl.iter().filter(|mapping| mapping.va != 0) {
             let va = UserVa::new(mapping.va).filter(|va| va.get() < GUARANTEED_END).ok_or(Error::BadGuaranteed)?;
             let page = va.get() >> PAGE_SHIFT;
@@ -72,10 +110,21 @@ impl Context {
         self.guaranteed.iter().map(|mapping| mapping.page)
     }
 
+    /// The places in memory to which the kernel writes for the environment: save areas and queue.
+    pub fn places(&mut self) -> [&mut Option<u32>; 4] {
+        [&mut self.tlbx, &mut self.genx, &mut self.intx, &mut self.queue]
+    }
+
+    /// The frames that the context binds, one entry a binding, with the right on which it rests.
+    pub fn bound(&self) -> impl Iterator<Item = (u32, Right)> {
+        let places = [self.tlbx, self.genx, self.intx, self.queue].into_iter().flatten();
+        let mappings = self.guaranteed.iter().map(|mapping| (mapping.lo.pfn(), right(mapping.lo)));
+        places.map(|address| (address >> PAGE_SHIFT, Right::Write)).chain(mappings)
+    }
+
     /// The frames that the context binds, one entry a binding.
     pub fn bound_frames(&self) -> impl Iterator<Item = u32> {
-        let save_areas = self.tlbx.iter().chain(&self.genx).map(|address| address >> PAGE_SHIFT);
-        save_areas.chain(self.guaranteed.iter().map(|mapping| mapping.lo.pfn()))
+        self.bound().map(|(frame, _)| frame)
     }
 }
 
@@ -98,13 +147,32 @@ fn check_save_area(frames: &Frames, env: usize, address: u32) -> Result<Option<u
     Ok(Some(address))
 }
 
+fn check_queue(frames: &Frames, env: usize, address: u32) -> Result<Option<u32>, Error> {
+    if address == 0 {
+        return Ok(None);
+    }
+    if !address.is_multiple_of(align_of::<InterruptQueue>() as u32) {
+        return Err(Error::Misaligned);
+    }
+    if address % PAGE_BYTES + size_of::<InterruptQueue>() as u32 > PAGE_BYTES {
+        return Err(Error::BadLength);
+    }
+    frames.check(env, address >> PAGE_SHIFT, Right::Write)?;
+    Ok(Some(address))
+}
+
+/// The right on which a mapping rests.
+fn right(lo: Lo) -> Right {
+    if lo.w() { Right::Write } else { Right::Read }
+}
+
 /// Checks a mapping against the rights of `env`, and makes of it what the STLB will keep.
 #[inline]
 pub fn check_lo(frames: &Frames, env: usize, lo: Lo) -> Result<Lo, Error> {
     if !lo.v() || (lo.d() && !lo.w()) {
         return Err(Error::BadMapping);
     }
-    frames.check(env, lo.pfn(), if lo.w() { Right::Write } else { Right::Read })?;
+    frames.check(env, lo.pfn(), right(lo))?;
     Ok(lo.kept())
 }
 
@@ -116,15 +184,37 @@ pub struct Environment {
     pub context: Context,
     /// How often its number has been given away.
     pub generation: u32,
+    /// The environments that may change it, besides itself, a bit each.
+    pub writers: u64,
+    /// The environments that hold a reference to it, a bit each. None, and it dies.
+    pub references: u64,
+    /// Has it ever run?
+    pub started: bool,
+    /// Ticks that it let pass after its slices were over, and has not paid for yet.
+    pub excess: u32,
+    /// The tick at which it wants an interrupt.
+    pub timer: Option<u32>,
+    /// The kernel's part of its interrupt queue.
+    pub producer: Producer,
 }
 
 impl Environment {
     /// An environment that does not live.
-    pub const NONE: Environment = Environment { pid: None, context: Context::EMPTY, generation: 0 };
+    pub const NONE: Environment = Environment {
+        pid: None,
+        context: Context::EMPTY,
+        generation: 0,
+        writers: 0,
+        references: 0,
+        started: false,
+        excess: 0,
+        timer: None,
+        producer: Producer::NEW,
+    };
 
     /// What its exceptions are dispatched from.
     pub fn block(&self) -> Option<Block> {
-        let Context { tlbx, genx, xh, .. } = self.context;
-        self.pid.map(|pid| Block { pid, tlbx, genx, xh })
+        let Context { tlbx, genx, xh, gate, agate, .. } = self.context;
+        self.pid.map(|pid| Block { pid, tlbx, genx, xh, gate, agate })
     }
 }

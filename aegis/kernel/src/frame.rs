@@ -69,13 +69,15 @@ pub enum Right {
 pub struct Frames {
     total: u32,
     free: u32,
+    /// Frames to which each environment has rights, the kernel's public ones aside.
+    held: [u32; ENVS],
     table: [Frame; FRAMES],
 }
 
 impl Frames {
     /// A table without memory.
     pub const fn new() -> Frames {
-        Frames { table: [Frame::UNUSED; FRAMES], total: 0, free: 0 }
+        Frames { table: [Frame::UNUSED; FRAMES], total: 0, free: 0, held: [0; ENVS] }
     }
 
     /// Takes over `total` frames, at most `FRAMES`. Those for which `kernel` says so are the kernel's; frame 0 must be among
@@ -186,13 +188,42 @@ impl Frames {
         frame.set_owner(Owner::Environment(env));
         frame.readers = 1 << env;
         frame.writers = 1 << env;
+        self.held[env] += 1;
         core::mem::replace(&mut frame.dirty, false)
     }
 
+    /// Gives `env` a right to frame `n`, which is somebody's. A frame of the kernel's stays as it is.
+    pub fn add(&mut self, env: usize, n: u32, right: Right) {
+        let frame = &mut self.table[n as usize];
+        if frame.owner() == Owner::Kernel {
+            return;
+        }
+        self.held[env] += u32::from(frame.readers >> env & 1 == 0);
+        frame.readers |= 1 << env;
+        if right == Right::Write {
+            frame.writers |= 1 << env;
+        }
+    }
+
+    /// Takes the right to write frame `n` from `env`. No binding of `env` may rest on it any more.
+    pub fn protect(&mut self, env: usize, n: u32) {
+        self.table[n as usize].writers &= !(1 << env);
+    }
+
+    /// Frames to which `env` has rights, the kernel's public ones aside.
+    pub fn held(&self, env: usize) -> u32 {
+        self.held[env]
+    }
+
     /// Takes all rights to frame `n` from `env`. No binding of `env` may name it any more. When it was the owner, the lowest
-    /// remaining holder becomes it; when nobody remains, the frame is free, and the answer is true: it must be zeroed.
+    /// remaining holder becomes it; when nobody remains, the frame is free, and the answer is true: it must be zeroed. A frame of the
+    /// kernel's stays as it is.
     pub fn leave(&mut self, env: usize, n: u32) -> bool {
         let frame = &mut self.table[n as usize];
+        if frame.owner() == Owner::Kernel {
+            return false;
+        }
+        self.held[env] -= (frame.readers >> env & 1) as u32;
         frame.readers &= !(1 << env);
         frame.writers &= !(1 << env);
         if frame.owner() != Owner::Environment(env) {

@@ -1,28 +1,35 @@
 //! The kernel's state, and what happens on a call, a miss, and an exception that nobody handles.
 
-use crate::dispatch::{Calls, dispatch};
+use crate::dispatch::dispatch;
 use crate::environment::{Context, Environment};
-use crate::frame::{Frames, Right};
+use crate::frame::{Frames, Owner, Right};
+use crate::interrupt::Upcall;
 use crate::machine::{Machine, Refill};
-use crate::name::asid;
-use aegis_abi::limits::{ENVS, GUARANTEED_MAPPINGS, PAGE_SHIFT};
-use aegis_abi::{Env, Error, Lo, Pid, UserPtr, UserVa, calls, status};
+use crate::name::{asid, number_of_tag};
+use crate::schedule::Schedule;
+use crate::slice::Slices;
+use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, GUARANTEED_MAPPINGS, PAGE_SHIFT};
+use aegis_abi::{Error, Lo, Pid, status};
 use stlb::Geometry;
-use zerocopy::{FromZeros, IntoBytes};
 
 /// Number of the first environment: it alone may power the machine off.
 pub const FIRST: usize = 0;
 
-/// All that the kernel knows. The small fields come first, where an instruction's offset reaches them.
+/// All that the kernel knows. The small fields come first, where an instruction's offset reaches them, and then the frames, for the
+/// shortest calls.
 #[repr(C)]
 pub struct Kernel<M> {
     pub(crate) machine: M,
-    /// Number of the environment that runs.
-    pub(crate) current: usize,
+    pub(crate) schedule: Schedule,
+    /// The environment that has the console's input.
+    pub(crate) input: usize,
+    /// Where the running environment is to be called up when the interrupt that is being answered has been.
+    pub(crate) upcall: Option<Upcall>,
     #[cfg(feature = "checked")]
     calls: u32,
-    pub(crate) environments: [Environment; ENVS],
+    pub(crate) slices: Slices,
     pub(crate) frames: Frames,
+    pub(crate) environments: [Environment; ENVS],
 }
 
 /// How a TLB miss ends.
@@ -39,10 +46,13 @@ impl<M: Machine> Kernel<M> {
     pub const fn new(machine: M) -> Kernel<M> {
         Kernel {
             machine,
-            current: FIRST,
+            schedule: Schedule::new(),
+            input: FIRST,
+            upcall: None,
             #[cfg(feature = "checked")]
             calls: 0,
             environments: [const { Environment::NONE }; ENVS],
+            slices: Slices::new(),
             frames: Frames::new(),
         }
     }
@@ -70,7 +80,7 @@ impl<M: Machine> Kernel<M> {
                 self.machine.count(Refill::Overflow);
             }
             let registers = line.lo.map(M::Geometry::entry_lo);
-            self.machine.tlb_write(asid::<M::Geometry>(self.current), context, registers);
+            self.machine.tlb_write(asid::<M::Geometry>(self.current()), context, registers);
             return Miss::Refilled;
         }
         match self.environment().context.guaranteed(address >> PAGE_SHIFT) {
@@ -83,22 +93,60 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Destroys the running environment, which met an exception that it cannot handle.
+    /// Destroys the running environment, which met an exception that it cannot handle. Does not return on hardware.
     pub fn unhandled(&mut self, exception: u32, pc: u32, address: u32) {
-        let number = self.current;
+        let number = self.current();
         log::error!(
             "environment {number} destroyed: no handler or no save area for exception {exception} at pc {pc:#010x}, \
              BadVAddr {address:#010x}"
         );
         self.destroy(number);
-        // With slices and more environments, another one would run now.
-        log::error!("no environment is left");
-        self.machine.power_off(status::NO_ENVIRONMENT);
+        self.reschedule();
+    }
+
+    /// Lets the first environment run. Does not return on hardware.
+    pub fn begin(&mut self) {
+        self.reschedule();
+    }
+
+    /// Stops the machine.
+    pub(crate) fn power_off_with(&mut self, status: u8) {
+        #[cfg(feature = "checked")]
+        self.check_or_panic();
+        self.machine.power_off(status);
+    }
+
+    /// Number of the environment that runs.
+    pub(crate) fn current(&self) -> usize {
+        self.machine.current()
     }
 
     /// The environment that runs.
     pub(crate) fn environment(&self) -> &Environment {
-        &self.environments[self.current]
+        &self.environments[self.current()]
+    }
+
+    /// Does the environment with this number live?
+    pub(crate) fn is_alive(&self, number: usize) -> bool {
+        self.environments[number].pid.is_some()
+    }
+
+    /// Number of the environment of this name.
+    pub(crate) fn lookup(&self, pid: Pid) -> Result<usize, Error> {
+        let number = number_of_tag(pid.0);
+        if self.environments[number].pid == Some(pid) { Ok(number) } else { Err(Error::NoSuchEnvironment) }
+    }
+
+    /// May the running environment change environment `number`?
+    pub(crate) fn may_write(&self, number: usize) -> bool {
+        let current = self.current();
+        number == current || self.environments[number].writers >> current & 1 != 0
+    }
+
+    /// Number of the environment of this name, which the running one may change.
+    pub(crate) fn lookup_to_write(&self, pid: Pid) -> Result<usize, Error> {
+        let number = self.lookup(pid)?;
+        if self.may_write(number) { Ok(number) } else { Err(Error::NotPermitted) }
     }
 
     /// The process tag of environment `number`, in the place that it has in Context.
@@ -108,35 +156,75 @@ impl<M: Machine> Kernel<M> {
 
     /// The Context register of a reference to `address` by the running environment.
     pub(crate) fn context_register(&self, address: u32) -> u32 {
-        M::Geometry::context(self.tag(self.current), address)
+        M::Geometry::context(self.tag(self.current()), address)
     }
 
-    /// Brings an environment to life under a checked context. Its number must be free.
-    pub(crate) fn create(&mut self, number: usize, context: Context) -> Pid {
-        let environment = &mut self.environments[number];
-        environment.generation += 1;
-        let pid = crate::name::pid::<M::Geometry>(number, environment.generation);
-        environment.pid = Some(pid);
+    /// Brings an environment to life under a checked context, with the rights that this needs. Its number must be free. `creator`
+    /// may change it, and holds the reference.
+    pub(crate) fn create(&mut self, number: usize, context: Context, creator: usize) -> Pid {
+        for (frame, right) in context.bound() {
+            self.frames.add(number, frame, right);
+        }
+        let generation = self.environments[number].generation.wrapping_add(1);
+        let pid = crate::name::pid::<M::Geometry>(number, generation);
+        self.environments[number] = Environment {
+            pid: Some(pid),
+            generation,
+            writers: 1 << creator,
+            references: 1 << creator,
+            ..Environment::NONE
+        };
         self.replace_context(number, context);
         pid
     }
 
-    /// Ends an environment: it loses every binding and every right.
-    fn destroy(&mut self, number: usize) {
+    /// Ends an environment: it loses every binding, right, slice and reference. Those to which nobody else holds one end with it.
+    pub(crate) fn destroy(&mut self, number: usize) {
+        let mut doomed = 1u64 << number;
+        while doomed != 0 {
+            let number = doomed.trailing_zeros() as usize;
+            doomed &= !(1 << number);
+            self.end(number);
+            for (other, environment) in self.environments.iter_mut().enumerate().filter(|(_, e)| e.pid.is_some()) {
+                environment.writers &= !(1 << number);
+                environment.references &= !(1 << number);
+                if environment.references == 0 {
+                    doomed |= 1 << other;
+                }
+            }
+        }
+        if self.environments.iter().all(|environment| environment.pid.is_none()) {
+            log::error!("no environment is left");
+            self.power_off_with(status::NO_ENVIRONMENT);
+        }
+    }
+
+    /// Takes everything from one environment.
+    fn end(&mut self, number: usize) {
         self.flush(number);
         self.replace_context(number, Context::EMPTY);
         for frame in 0..self.frames.total() {
+            if self.frames.held(number) == 0 {
+                break;
+            }
             // No binding of its own is left to be broken.
-            if self.frames.has(number, frame, Right::Read) && self.frames.leave(number, frame) {
+            let has = self.frames.owner(frame) != Owner::Kernel && self.frames.has(number, frame, Right::Read);
+            if has && self.frames.leave(number, frame) {
                 self.machine.zero(frame);
             }
         }
-        self.environments[number].pid = None;
+        let generation = self.environments[number].generation;
+        self.environments[number] = Environment { generation, ..Environment::NONE };
         self.machine.set_block(number, None);
+        self.machine.write_data(number, 0, &[0; ENV_DATA_BYTES]);
+        self.forget(number);
+        if self.input == number {
+            self.input = FIRST;
+        }
     }
 
     /// Gives environment `number` a new, checked context.
-    fn replace_context(&mut self, number: usize, context: Context) {
+    pub(crate) fn replace_context(&mut self, number: usize, context: Context) {
         // First the new bindings, then the old: a frame that both name never looks unused.
         for frame in context.bound_frames() {
             self.frames.bind(frame);
@@ -161,7 +249,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Takes frame `n` from environment `number`, with every binding that rests on it.
     #[inline(never)]
-    fn leave(&mut self, number: usize, n: u32) {
+    pub(crate) fn leave(&mut self, number: usize, n: u32) {
         if self.frames.bindings(n) > 0 {
             self.break_bindings(number, n);
         }
@@ -171,7 +259,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Breaks every binding of environment `number` that names frame `n`.
-    fn break_bindings(&mut self, number: usize, n: u32) {
+    pub(crate) fn break_bindings(&mut self, number: usize, n: u32) {
         self.edit_all(number, |_, _, lo| if lo.v() && lo.pfn() == n { Lo::INVALID } else { lo });
         let context = &mut self.environments[number].context;
         let mut broken = 0;
@@ -180,100 +268,13 @@ impl<M: Machine> Kernel<M> {
             broken += u32::from(!keep);
             keep
         });
-        for save_area in [&mut context.tlbx, &mut context.genx] {
-            if save_area.take_if(|address| *address >> PAGE_SHIFT == n).is_some() {
-                broken += 1;
-            }
+        for place in context.places() {
+            broken += u32::from(place.take_if(|address| *address >> PAGE_SHIFT == n).is_some());
         }
         for _ in 0..broken {
             self.frames.unbind(n);
         }
         self.set_block(number);
-    }
-}
-
-// Not inlined: otherwise the short calls would pay for the stack frame of the long ones.
-impl<M: Machine> Calls for Kernel<M> {
-    #[inline(never)]
-    fn pid(&mut self) -> Result<Pid, Error> {
-        // Answered in assembly on hardware; the host tests come here.
-        self.environment().pid.ok_or(Error::NotPermitted)
-    }
-
-    #[inline(never)]
-    fn e_set(&mut self, env: UserPtr) -> Result<(), Error> {
-        if !env.get().is_multiple_of(align_of::<Env>() as u32) {
-            return Err(Error::Misaligned);
-        }
-        let source = self.user_range(env, size_of::<Env>() as u32)?;
-        let mut given = Env::new_zeroed();
-        self.read_user(&source, given.as_mut_bytes());
-        let context = Context::check(&self.frames, self.current, &given)?;
-        // Point of no return.
-        self.replace_context(self.current, context);
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn tlbwr(&mut self, va: UserVa, lo: Lo) -> Result<(), Error> {
-        self.write_binding(va, lo)
-    }
-
-    #[inline(never)]
-    fn tlbrprotn(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
-        self.read_protect(va, pages)
-    }
-
-    #[inline(never)]
-    fn unprotn(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
-        self.unprotect(va, pages)
-    }
-
-    #[inline(never)]
-    fn tlbdeleten(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
-        self.delete(va, pages)
-    }
-
-    #[inline(never)]
-    fn tlbflush(&mut self) -> Result<(), Error> {
-        self.flush(self.current);
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn p_alloc(&mut self, frame: u32) -> Result<u32, Error> {
-        let n = self.frames.choose(Some(frame).filter(|&frame| frame != calls::ANY_FRAME))?;
-        // Point of no return.
-        if self.frames.give(self.current, n) {
-            self.machine.zero(n);
-        }
-        Ok(n)
-    }
-
-    #[inline(never)]
-    fn p_unref(&mut self, frame: u32) -> Result<(), Error> {
-        self.frames.check_holder(self.current, frame)?;
-        // Point of no return.
-        self.leave(self.current, frame);
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn console_write(&mut self, text: UserPtr, bytes: u32) -> Result<(), Error> {
-        let source = self.user_range(text, bytes)?;
-        self.write_to_console(&source);
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn power_off(&mut self, status: u32) -> Result<(), Error> {
-        if self.current != FIRST {
-            return Err(Error::NotPermitted);
-        }
-        #[cfg(feature = "checked")]
-        self.check_or_panic();
-        self.machine.power_off(status as u8);
-        Ok(())
     }
 }
 
@@ -289,7 +290,7 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    fn check_or_panic(&self) {
+    pub(crate) fn check_or_panic(&self) {
         if let Err(inconsistency) = self.check() {
             panic!("the kernel's tables are inconsistent: {inconsistency}");
         }

@@ -9,6 +9,8 @@
 //! - every live entry of the hardware TLB stands in the STLB too, with the same contents, so that breaking a binding
 //!   there breaks it everywhere;
 //! - a frame's count of bindings is the number of STLB halves, guaranteed mappings and save areas that name it;
+//! - an environment lives while somebody holds a reference to it, and whoever is named as a writer, a holder of a reference, the owner
+//!   or holder of a slice, or the one with the input, lives;
 //! - a free frame has no holder and no binding, and is zeroed before anybody gets it;
 //! - a failed call has changed nothing.
 
@@ -17,18 +19,23 @@
 
 pub mod binding;
 pub mod boot;
+mod calls;
 mod check;
 mod dispatch;
 pub mod environment;
 pub mod frame;
+pub mod interrupt;
 mod kernel;
 pub mod machine;
 mod name;
+mod schedule;
+pub mod slice;
 mod user_memory;
 
 #[cfg(test)]
 mod tests;
 
 pub use check::Inconsistency;
+pub use interrupt::Upcall;
 pub use kernel::{Kernel, Miss};
 pub use machine::{Block, Machine, Refill};

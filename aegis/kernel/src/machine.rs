@@ -40,6 +40,10 @@ pub struct Block {
     pub genx: Option<u32>,
     /// The environment's handlers by exception code; 0: none.
     pub xh: [Handler; EXCEPTIONS],
+    /// Where synchronous control transfers arrive; 0: nowhere.
+    pub gate: Handler,
+    /// Where asynchronous control transfers arrive, alike.
+    pub agate: Handler,
 }
 
 /// The hardware. Its methods take `&self`: hardware is shared by nature, and the kernel runs alone.
@@ -65,8 +69,32 @@ pub trait Machine {
     /// Sets what exceptions of environment `number` are dispatched from; `None`: there is no such environment.
     fn set_block(&self, number: usize, block: Option<&Block>);
 
+    /// The environment that runs when the kernel is left. The machine keeps it, since control transfers change it without the
+    /// kernel's Rust code.
+    fn current(&self) -> usize;
+
     /// Makes `number` the environment that runs when the kernel is left.
     fn set_current(&self, number: usize);
+
+    /// Who has the current slice, where that is not who runs: an asynchronous transfer or a directed yield has given away the rest of
+    /// it only. The machine keeps it, as transfers change it.
+    fn holder(&self) -> Option<usize>;
+
+    /// Notes who has the current slice; `None`: whoever runs.
+    fn set_holder(&self, number: Option<usize>);
+
+    /// Lets the current environment run, at `pc` with `arguments` in `a0` and `a1` and all other registers 0. Does not return on
+    /// hardware.
+    fn run(&self, pc: Handler, arguments: [u32; 2]);
+
+    /// Waits for an interrupt, with nobody running. Does not return on hardware.
+    fn idle(&self);
+
+    /// The frame of the information page.
+    fn info_frame(&self) -> u32;
+
+    /// Writes to the data of environment `number`, from `offset` on, all of it within `ENV_DATA_BYTES`.
+    fn write_data(&self, number: usize, offset: usize, from: &[u8]);
 
     /// Number of physical frames, 0 to this less 1.
     fn frames(&self) -> u32;

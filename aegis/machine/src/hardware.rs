@@ -1,6 +1,6 @@
 //! All that the portable kernel sees of the hardware.
 
-use crate::{board, cpu, info, memory};
+use crate::{board, cpu, env_data, info, memory};
 use aegis_abi::limits::PAGE_SHIFT;
 use aegis_kernel::machine::Live;
 use aegis_kernel::{Block, Machine, Refill};
@@ -34,8 +34,39 @@ impl Machine for Hardware {
         cpu::dispatch::set_block(number, block);
     }
 
+    #[inline]
+    fn current(&self) -> usize {
+        cpu::dispatch::current()
+    }
+
     fn set_current(&self, number: usize) {
         cpu::dispatch::set_current(number);
+    }
+
+    fn holder(&self) -> Option<usize> {
+        cpu::dispatch::holder()
+    }
+
+    fn set_holder(&self, number: Option<usize>) {
+        cpu::dispatch::set_holder(number);
+    }
+
+    fn run(&self, pc: u32, [a0, a1]: [u32; 2]) {
+        crate::owned::left_kernel();
+        cpu::enter(pc, a0, a1);
+    }
+
+    fn idle(&self) {
+        crate::owned::left_kernel();
+        cpu::idle();
+    }
+
+    fn info_frame(&self) -> u32 {
+        info::frames().start
+    }
+
+    fn write_data(&self, number: usize, offset: usize, from: &[u8]) {
+        env_data::write(number, offset, from);
     }
 
     fn frames(&self) -> u32 {

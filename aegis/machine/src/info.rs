@@ -27,6 +27,7 @@ pub(crate) static INFO: InfoPage = InfoPage(UnsafeCell::new(Info {
     refill_instructions: 0,
     archive_frame: 0,
     archive_bytes: 0,
+    env_data_frame: 0,
     command_line_bytes: 0,
     command_line: [0; COMMAND_LINE_BYTES],
 }));
@@ -52,6 +53,7 @@ pub(crate) fn publish(archive: &'static [u8], command_line: &str) {
         refill_instructions: cpu::refill_instructions(),
         archive_frame: memory::frames_of(archive).start,
         archive_bytes: archive.len() as u32,
+        env_data_frame: crate::env_data::frames().start,
         command_line_bytes: 0,
         command_line: padded(command_line),
     };

@@ -19,6 +19,7 @@
 
 pub mod board;
 pub mod cpu;
+mod env_data;
 mod hardware;
 mod info;
 mod logger;
@@ -27,7 +28,7 @@ mod owned;
 
 pub use hardware::Hardware;
 pub use logger::init as init_log;
-pub use owned::Owned;
+pub use owned::{KernelState, Owned};
 
 /// Prepares the machine: vectors, TLB, console. To be called once, first thing.
 pub fn init() {
@@ -45,12 +46,12 @@ pub fn count_tick() {
     info::count_tick();
 }
 
-/// The frame of the information page.
-pub fn info_frame() -> u32 {
-    info::frames().start
+/// The frames that every environment may read: information page, the environments' data, STLB, archive.
+pub fn public_frames(archive: &'static [u8]) -> impl Iterator<Item = u32> {
+    [info::frames(), env_data::frames(), cpu::stlb_frames(), memory::frames_of(archive)].into_iter().flatten()
 }
 
-/// The frames that every environment may read: information page, STLB, archive.
-pub fn public_frames(archive: &'static [u8]) -> impl Iterator<Item = u32> {
-    [info::frames(), cpu::stlb_frames(), memory::frames_of(archive)].into_iter().flatten()
+/// Where the kernel sees the physical address.
+pub fn address_of(physical: u32) -> u32 {
+    memory::KSEG0 + physical
 }

@@ -113,3 +113,21 @@ pub fn stop(status: u32) {
     // SAFETY: it changes nothing if it returns.
     let _ = unsafe { power_off(status) };
 }
+
+/// Ticks of the clock so far.
+pub fn now() -> u32 {
+    // SAFETY: the call changes nothing.
+    unsafe { gettick() }.expect("the call has no errors")
+}
+
+/// Ticks of the clock a second, or 0.
+pub fn clock_rate() -> u32 {
+    // SAFETY: the call changes nothing.
+    unsafe { getrate() }.expect("the call has no errors")
+}
+
+/// Asks for an interrupt after so many ticks; 0: for none.
+pub fn set_timer(ticks: u32) {
+    // SAFETY: it brings an interrupt, for which the library is prepared.
+    unsafe { timer(ticks) }.expect("the call has no errors");
+}

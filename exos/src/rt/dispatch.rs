@@ -4,7 +4,7 @@ use super::cell::Cell;
 use super::state::STATE;
 use super::{call, env};
 use crate::exceptions::{Cause, Context};
-use crate::report;
+use crate::{interrupts, report};
 use aegis_abi::Error;
 use aegis_abi::limits::EXCEPTIONS;
 
@@ -53,6 +53,7 @@ pub unsafe fn handle_raw(cause: Cause, handler: Option<unsafe extern "C" fn()>) 
 
 /// Called by the stub, on the exception stack. All exceptions arrive here but the misses that the miss handler has served.
 pub extern "C" fn dispatch(context: &mut Context) {
+    interrupts::make_up();
     if STATE.dying.get() != report::DYING_NOT {
         report::again(context);
     }

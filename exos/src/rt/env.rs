@@ -1,10 +1,14 @@
 //! The environment's context (thesis figure 9-2): what the program asks the kernel for at its start, and later.
 
 use super::call;
+use super::cell::Cell;
 use super::exception::exos_exception;
+use super::gate::{exos_agate, exos_gate};
+use super::interrupt::exos_interrupt;
 use super::miss::exos_miss;
+use super::park::exos_prologue;
 use super::start::_start;
-use super::state::{GENX, STATE, TLBX};
+use super::state::{GENX, INTX, QUEUE, STATE, TLBX};
 use crate::layout;
 use aegis_abi::limits::{EXCEPTIONS, GUARANTEED_MAPPINGS, PAGE_BYTES};
 use aegis_abi::{Env, Error, Lo, Mapping};
@@ -20,8 +24,17 @@ const TLB_STORE: usize = crate::exceptions::Cause::TlbStore as usize;
 struct ImageEnv {
     tlbx_save_area: u32,
     genx_save_area: u32,
+    intx_save_area: u32,
+    iq: u32,
     xh: [unsafe extern "C" fn(); EXCEPTIONS],
+    ih: unsafe extern "C" fn(),
+    epi: unsafe extern "C" fn(),
+    pro: unsafe extern "C" fn(),
     init: unsafe extern "C" fn(),
+    gate: u32,
+    agate: u32,
+    status: u32,
+    argument: u32,
     xl: [Mapping; GUARANTEED_MAPPINGS],
 }
 
@@ -29,8 +42,15 @@ const _: () = {
     assert!(size_of::<ImageEnv>() == size_of::<Env>() && align_of::<ImageEnv>() == align_of::<Env>());
     assert!(offset_of!(ImageEnv, tlbx_save_area) == offset_of!(Env, tlbx_save_area));
     assert!(offset_of!(ImageEnv, genx_save_area) == offset_of!(Env, genx_save_area));
+    assert!(offset_of!(ImageEnv, intx_save_area) == offset_of!(Env, intx_save_area));
+    assert!(offset_of!(ImageEnv, iq) == offset_of!(Env, iq));
     assert!(offset_of!(ImageEnv, xh) == offset_of!(Env, xh));
+    assert!(offset_of!(ImageEnv, ih) == offset_of!(Env, ih));
+    assert!(offset_of!(ImageEnv, epi) == offset_of!(Env, epi));
+    assert!(offset_of!(ImageEnv, pro) == offset_of!(Env, pro));
     assert!(offset_of!(ImageEnv, init) == offset_of!(Env, init));
+    assert!(offset_of!(ImageEnv, gate) == offset_of!(Env, gate));
+    assert!(offset_of!(ImageEnv, agate) == offset_of!(Env, agate));
     assert!(offset_of!(ImageEnv, xl) == offset_of!(Env, xl));
 };
 
@@ -42,14 +62,14 @@ const HANDLERS: [unsafe extern "C" fn(); EXCEPTIONS] = {
 };
 
 /// The guaranteed mappings: the pinned pages, whose frames are the first of the image.
-const fn guaranteed(first_frame: u32) -> [Mapping; GUARANTEED_MAPPINGS] {
+const fn guaranteed() -> [Mapping; GUARANTEED_MAPPINGS] {
     let mut xl = [Mapping { va: 0, lo: 0 }; GUARANTEED_MAPPINGS];
     let (mut area, mut next) = (0, 0);
     while area < layout::PINNED.len() {
         let (range, writable) = layout::PINNED[area];
         let mut page = 0;
         while page < range.pages {
-            let frame = first_frame + next as u32;
+            let frame = next as u32;
             let lo = if writable { Lo::writable(frame) } else { Lo::read_only(frame) };
             xl[next] = Mapping { va: range.start + page * PAGE_BYTES, lo: lo.0 };
             next += 1;
@@ -60,20 +80,30 @@ const fn guaranteed(first_frame: u32) -> [Mapping; GUARANTEED_MAPPINGS] {
     xl
 }
 
-/// Byte `address` of the state, in a physical address: the state is the image's first page.
-const fn in_state(address: usize, first_frame: u32) -> u32 {
-    first_frame * PAGE_BYTES + (address as u32 - layout::STATE.start)
+/// Byte `address` of the state, counted from the start of the image: the state is its first page.
+const fn in_state(address: usize) -> u32 {
+    address as u32 - layout::STATE.start
 }
 
 /// What the kernel reads from the program's file. Frames count the pages of the image from 0.
 #[used]
 #[unsafe(link_section = ".aegis.env")]
 static IMAGE_ENV: ImageEnv = ImageEnv {
-    tlbx_save_area: in_state(TLBX, 0),
-    genx_save_area: in_state(GENX, 0),
+    tlbx_save_area: in_state(TLBX),
+    genx_save_area: in_state(GENX),
+    intx_save_area: in_state(INTX),
+    iq: in_state(QUEUE),
     xh: HANDLERS,
+    ih: exos_interrupt,
+    epi: exos_interrupt,
+    pro: exos_prologue,
     init: _start,
-    xl: guaranteed(0),
+    // Not before the program wants them, and is there to answer.
+    gate: 0,
+    agate: 0,
+    status: 0,
+    argument: 0,
+    xl: guaranteed(),
 };
 
 /// The context that the kernel now has.
@@ -85,16 +115,29 @@ unsafe impl Sync for Current {}
 
 static CURRENT: Current = Current(UnsafeCell::new(Env::EMPTY));
 
+fn address(code: unsafe extern "C" fn()) -> u32 {
+    code as usize as u32
+}
+
 /// Notes the context that the kernel made of the image's.
 pub fn start() {
-    let first_frame = STATE.first_frame.get();
-    let env = Env {
-        tlbx_save_area: in_state(TLBX, first_frame),
-        genx_save_area: in_state(GENX, first_frame),
-        xh: HANDLERS.map(|handler| handler as usize as u32),
-        init: _start as *const () as usize as u32,
-        xl: guaranteed(first_frame),
+    let mut env = Env {
+        tlbx_save_area: IMAGE_ENV.tlbx_save_area,
+        genx_save_area: IMAGE_ENV.genx_save_area,
+        intx_save_area: IMAGE_ENV.intx_save_area,
+        iq: IMAGE_ENV.iq,
+        xh: IMAGE_ENV.xh.map(address),
+        ih: address(IMAGE_ENV.ih),
+        epi: address(IMAGE_ENV.epi),
+        pro: address(IMAGE_ENV.pro),
+        init: address(IMAGE_ENV.init),
+        gate: IMAGE_ENV.gate,
+        agate: IMAGE_ENV.agate,
+        status: IMAGE_ENV.status,
+        argument: IMAGE_ENV.argument,
+        xl: IMAGE_ENV.xl,
     };
+    env.relocate(STATE.first_frame.get());
     // SAFETY: see `Current`.
     unsafe { CURRENT.0.get().write(env) }
 }
@@ -107,7 +150,7 @@ pub fn current() -> Env {
 
 /// The library's own handler for an exception code.
 pub fn library_handler(code: u32) -> u32 {
-    HANDLERS[code as usize] as usize as u32
+    address(HANDLERS[code as usize])
 }
 
 /// Replaces the context.
@@ -122,5 +165,24 @@ pub unsafe fn set(env: &Env) -> Result<(), Error> {
     call::with_pointer(env, |pointer| unsafe { call::e_set(pointer) })?;
     // SAFETY: see `Current`.
     unsafe { CURRENT.0.get().write(*env) }
+    Ok(())
+}
+
+/// Are the gates open?
+static OPEN: Cell<bool> = Cell::new(false);
+
+/// Opens the gates, if they are not open yet, so that others may transfer to the program, and answer it.
+///
+/// # Errors
+/// Those of the kernel's call `e_set`.
+pub fn open_gates() -> Result<(), Error> {
+    if OPEN.get() {
+        return Ok(());
+    }
+    let mut env = current();
+    (env.gate, env.agate) = (address(exos_gate), address(exos_agate));
+    // SAFETY: the context is the environment's own, with gates that can take what comes.
+    unsafe { set(&env)? }
+    OPEN.set(true);
     Ok(())
 }

@@ -30,8 +30,11 @@ pub fn counters() -> Counters {
     unsafe { (&raw const (*exposed_info()).counters).read_volatile() }
 }
 
-/// The command line.
+/// The command line: the parent's word, or the kernel's.
 pub fn command_line() -> &'static str {
+    if let Some(line) = super::loader::own_command_line() {
+        return line;
+    }
     // SAFETY: as above; and the kernel does not change the command line while a program runs.
     let bytes = unsafe {
         let length = (&raw const (*exposed_info()).command_line_bytes).read_volatile() as usize;

@@ -41,6 +41,14 @@ pub fn breakpoint() {
     unsafe { asm!("break", options(nostack)) };
 }
 
+/// Keeps the compiler from moving accesses to memory from one side of it to the other. (The one in `core` has LLVM make a `sync` for
+/// the R3000, which it has not.)
+#[inline(always)]
+pub fn barrier() {
+    // SAFETY: there is no instruction.
+    unsafe { asm!("", options(nostack, preserves_flags)) };
+}
+
 /// Where the caller is: program counter, stack pointer, and return address register.
 #[inline(always)]
 pub fn position() -> (u32, u32, u32) {

@@ -5,7 +5,7 @@ use super::cell::Cell;
 use super::state::DIRECTORY;
 use crate::layout;
 use crate::page_table::{Backing, PageTable, Pages};
-use aegis_abi::calls::ANY_FRAME;
+use aegis_abi::calls::ANY;
 use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT};
 use aegis_abi::{Error, Lo, UserVa};
 use core::arch::asm;
@@ -52,7 +52,7 @@ impl Backing for Own {
         over(pages, |va, count| unsafe { call::tlbdeleten(va, count) })
     }
     fn p_alloc(&self) -> Result<u32, Error> {
-        allocate(ANY_FRAME)
+        allocate(ANY)
     }
     fn p_unref(&self, frame: u32) -> Result<(), Error> {
         // SAFETY: the page table gives back frames of unmapped pages only.

@@ -6,14 +6,13 @@
 //! Two levels are the most there can be: each has a frame of its own, in pinned memory, for the registers that the
 //! kernel's calls may change. No stack is needed, so a miss on a stack is nothing special.
 //!
-//! `$k0` may be changed by any exception, so it is used only between instructions that touch no memory, and as the last
-//! register, loaded and jumped to in the resume sequence (DESIGN 5): a refill in it can only fall before the load.
+//! `$k0` may be changed by any exception, so it is used only as the last register, in a window ([`super::context`]).
 
 use super::state::{DIRECTORY, MISS, MissFrame, TABLE_MISS, TLBX, address_of};
 use crate::layout;
 use crate::page_table::{ANONYMOUS, TABLE_ENTRIES};
 use aegis_abi::Lo;
-use aegis_abi::calls::{ANY_FRAME, Number};
+use aegis_abi::calls::{ANY, Number};
 use aegis_abi::limits::PAGE_SHIFT;
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -108,7 +107,7 @@ global_asm!(
     // Inserts the page whose entry is at t0 and resumes the program. Where it is not to be mapped, goes on behind with
     // v1 = error code of the kernel, or 0.
     // Entry: t0 = &entry; the frame holds all that has to be restored.
-    ".macro MISS_INSERT frame",
+    ".macro MISS_INSERT frame window",
     "lw    $a1, 0($t0)",                    // a1 = entry; in the window, this may be the nested miss
     "sw    $t0, \\frame+{entry}($zero)",
     "andi  $t1, $a1, {valid}",
@@ -135,11 +134,8 @@ global_asm!(
     "MISS_RESTORE \\frame",
     "lw    $a0, \\frame+{a}+0($zero)",
     "lw    $a1, \\frame+{a}+4($zero)",
-    "lw    $a2, \\frame+{a}+8($zero)",
-    "lw    $k0, \\frame+{epc}($zero)",      // the resume sequence
-    "nop",
-    "jr    $k0",
-    " nop",
+    "j     \\window",
+    " lw   $a2, \\frame+{a}+8($zero)",      // its load delay falls into the window, which does not use it
     "3:",
     "move  $v1, $zero",
     "4:",
@@ -149,11 +145,12 @@ global_asm!(
     // save area, all other registers the program's.
     ".globl exos_miss",
     "exos_miss:",
-    "lui   $k0, {window_hi}",
-    "xor   $k0, $k0, $a1",
-    "srl   $k0, $k0, {window_shift}",
-    "beqz  $k0, 5f",                        // BadVAddr in the window: a page of the page table
-    " nop",
+    "sw    $a2, {miss_a2}($zero)",
+    "lui   $a2, {window_hi}",
+    "xor   $a2, $a2, $a1",
+    "srl   $a2, $a2, {window_shift}",
+    "beqz  $a2, 5f",                        // BadVAddr in the window: a page of the page table
+    " lw   $a2, {miss_a2}($zero)",
 
     "MISS_SAVE {miss}",
     "MISS_COUNT {misses}",
@@ -165,7 +162,7 @@ global_asm!(
     "beqz  $t1, 3f",                        // no page of entries: no mapping; 3 is in MISS_INSERT
     " lui  $t1, {window_hi}",
     "addu  $t0, $t0, $t1",                  // t0 = &window[BadVAddr >> 12]
-    "MISS_INSERT {miss}",
+    "MISS_INSERT {miss} exos_window_miss",
     "MISS_REFUSE {miss}",
 
     "5:",
@@ -176,7 +173,7 @@ global_asm!(
     "srl   $t0, $t0, {page_shift}",
     "sll   $t0, $t0, 2",
     "addiu $t0, $t0, %lo({directory})",     // t0 = &directory[page of the window]
-    "MISS_INSERT {table_miss}",
+    "MISS_INSERT {table_miss} exos_window_table_miss",
     // The page of the page table cannot be had. If it was wanted above, for a miss of the program's, it is that one which
     // fails: what it has saved must not be left behind, as the next miss would overwrite it.
     "lw    $t0, {table_miss}+{epc}($zero)",
@@ -210,6 +207,7 @@ global_asm!(
     badvaddr = const offset_of!(MissFrame, badvaddr),
     cause = const offset_of!(MissFrame, cause),
     entry = const offset_of!(MissFrame, entry),
+    miss_a2 = const address_of!(miss_a2),
     misses = const address_of!(counts.misses),
     table_misses = const address_of!(counts.table_misses),
     zero_fills = const address_of!(counts.zero_fills),
@@ -222,7 +220,7 @@ global_asm!(
     pfn_shift = const PAGE_SHIFT,
     valid = const Lo::V,
     anonymous = const ANONYMOUS,
-    any_frame = const ANY_FRAME as i32,
+    any_frame = const ANY as i32,
     p_alloc = const Number::p_alloc as u32,
     tlbwr = const Number::tlbwr as u32,
 );

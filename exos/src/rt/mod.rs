@@ -8,13 +8,18 @@
 pub mod call;
 pub mod cell;
 pub mod console;
+mod context;
 pub mod dispatch;
 pub mod env;
 mod exception;
 pub mod exposed;
+pub mod gate;
 mod heap;
 pub mod instructions;
+mod interrupt;
+pub mod loader;
 pub mod memory;
 mod miss;
+pub mod park;
 pub mod start;
 pub mod state;

@@ -2,6 +2,7 @@
 
 use super::state::{DIRECTORY, STATE};
 use super::{env, heap, memory};
+use crate::interrupts;
 use crate::layout;
 use crate::machine;
 use crate::page_table::{DEMAND_TABLE, Pages, Rights, TABLE_ENTRIES};
@@ -111,6 +112,8 @@ pub fn image_pages() -> u32 {
 extern "C" fn prepare(first_frame: u32, info_frame: u32) {
     STATE.first_frame.set(first_frame);
     env::start();
+    // From here on slices may end.
+    interrupts::unmask();
     let table = memory::PAGE_TABLE;
     let mapped = (|| {
         table.map(Pages::of(layout::INFO), info_frame, Rights::ReadOnly)?;

@@ -2,7 +2,9 @@
 
 use super::cell::Cell;
 use crate::layout;
-use aegis_abi::limits::SAVE_AREA_BYTES;
+use aegis_abi::interrupts::KINDS;
+use aegis_abi::limits::{COMMAND_LINE_BYTES, QUEUE_ENTRIES, SAVE_AREA_BYTES};
+use aegis_abi::{Interrupt, InterruptQueue};
 use core::mem::offset_of;
 
 /// Where the kernel stores `a0`, `a1`, `a2` on an exception.
@@ -37,6 +39,56 @@ pub struct MissFrame {
     pub entry: Cell<u32>,
 }
 
+/// The interrupt queue, an [`InterruptQueue`] in cells: the kernel changes it between any two instructions.
+#[repr(C)]
+pub struct Queue {
+    /// See [`InterruptQueue::head`].
+    pub head: Cell<u32>,
+    /// See [`InterruptQueue::overflow`].
+    pub overflow: [Cell<u32>; KINDS],
+    /// See [`InterruptQueue::withheld`].
+    pub withheld: Cell<u32>,
+    /// See [`InterruptQueue::ended`].
+    pub ended: Cell<u32>,
+    /// See [`InterruptQueue::tail`].
+    pub tail: Cell<u32>,
+    /// See [`InterruptQueue::mask`].
+    pub mask: Cell<u32>,
+    /// See [`InterruptQueue::entries`].
+    pub entries: [Entry; QUEUE_ENTRIES],
+}
+
+/// An [`Interrupt`] in cells.
+#[repr(C)]
+pub struct Entry {
+    /// See [`Interrupt::kind`].
+    pub kind: Cell<u32>,
+    /// See [`Interrupt::arguments`].
+    pub arguments: [Cell<u32>; 3],
+}
+
+const _: () = {
+    assert!(size_of::<Queue>() == size_of::<InterruptQueue>() && size_of::<Entry>() == size_of::<Interrupt>());
+    assert!(offset_of!(Queue, withheld) == offset_of!(InterruptQueue, withheld));
+    assert!(offset_of!(Queue, ended) == offset_of!(InterruptQueue, ended));
+    assert!(offset_of!(Queue, tail) == offset_of!(InterruptQueue, tail));
+    assert!(offset_of!(Queue, mask) == offset_of!(InterruptQueue, mask));
+    assert!(offset_of!(Queue, entries) == offset_of!(InterruptQueue, entries));
+};
+
+/// What a process and its parent share.
+#[repr(C)]
+pub struct Family {
+    /// Bytes of the command line, written by the parent; 0: the program is the first, whose command line the kernel has.
+    pub command_line_bytes: Cell<u32>,
+    /// The command line.
+    pub command_line: [Cell<u8>; COMMAND_LINE_BYTES],
+    /// Has the process ended by itself?
+    pub exited: Cell<u32>,
+    /// Its exit status then.
+    pub status: Cell<u32>,
+}
+
 /// What the library counts. Each wraps around at 2^32.
 #[repr(C)]
 pub struct Counts {
@@ -60,6 +112,28 @@ pub struct State {
     pub tlbx: SaveArea,
     /// The kernel's save area for other exceptions.
     pub genx: SaveArea,
+    /// The kernel's save area for interrupts and the end of a slice.
+    pub intx: SaveArea,
+    /// The interrupt queue.
+    pub queue: Queue,
+    /// Stack pointer of what goes on when the program has the processor again: see [`super::park`]. 0: nothing.
+    pub parked: Cell<u32>,
+    /// The environment whose answer is awaited, by what is parked; 0: none.
+    pub awaited: Cell<u32>,
+    /// Is a request being served?
+    pub serving: Cell<u32>,
+    /// 1: an upcall came when the library could not take it, and is to be made up for: see [`super::interrupt`].
+    pub deferred: Cell<u32>,
+    /// Where the stub that defers an upcall continues.
+    pub deferred_epc: Cell<u32>,
+    /// Where the interrupt stub continues the program; EPC on its way there, too.
+    pub interrupt_slot: Cell<u32>,
+    /// `a2` while the miss handler finds out what has missed.
+    pub miss_a2: Cell<u32>,
+    /// Functions that answer requests and messages: see [`crate::rpc`].
+    pub handlers: [Cell<u32>; 3],
+    /// For the parent's eyes.
+    pub family: Family,
     /// EPC on its way from its register to the exception stack.
     pub epc: Cell<u32>,
     /// BadVAddr, alike.
@@ -109,12 +183,40 @@ const fn miss_frame() -> MissFrame {
     }
 }
 
+const fn queue() -> Queue {
+    Queue {
+        head: zero(),
+        overflow: zeros(),
+        withheld: zero(),
+        ended: zero(),
+        tail: zero(),
+        mask: zero(),
+        entries: [const { Entry { kind: zero(), arguments: zeros() } }; QUEUE_ENTRIES],
+    }
+}
+
 /// The one state. The linker puts it at [`layout::STATE`].
 #[unsafe(link_section = ".pinned.state")]
 pub static STATE: State = State {
     nothing: save_area(),
     tlbx: save_area(),
     genx: save_area(),
+    intx: save_area(),
+    queue: queue(),
+    parked: zero(),
+    awaited: zero(),
+    serving: zero(),
+    deferred: zero(),
+    deferred_epc: zero(),
+    interrupt_slot: zero(),
+    miss_a2: zero(),
+    handlers: zeros(),
+    family: Family {
+        command_line_bytes: zero(),
+        command_line: [const { Cell::new(0) }; COMMAND_LINE_BYTES],
+        exited: zero(),
+        status: zero(),
+    },
     slot: zero(),
     epc: zero(),
     badvaddr: zero(),
@@ -134,6 +236,10 @@ pub static DIRECTORY: Directory = Directory(zeros());
 pub const TLBX: usize = layout::STATE.start as usize + offset_of!(State, tlbx);
 /// Address of the save area for other exceptions.
 pub const GENX: usize = layout::STATE.start as usize + offset_of!(State, genx);
+/// Address of the save area for interrupts.
+pub const INTX: usize = layout::STATE.start as usize + offset_of!(State, intx);
+/// Address of the interrupt queue.
+pub const QUEUE: usize = layout::STATE.start as usize + offset_of!(State, queue);
 /// Address of the resume slot.
 pub const SLOT: usize = layout::STATE.start as usize + offset_of!(State, slot);
 /// Address of the frame for misses of pages.

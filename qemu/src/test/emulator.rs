@@ -13,7 +13,7 @@ use crate::cases::cases;
 use crate::counts::Counts;
 use crate::image::{self, Kernel, Program};
 use crate::machine::Machine;
-use crate::run::{BOOT, COUNTING};
+use crate::run::{BOOT, CLOCK_OPTION, COUNTING, DETERMINISTIC_CLOCK, NO_CLOCK};
 use crate::session::{End, Errors, Patience};
 use crate::symbols::Symbols;
 use anyhow::{Context, Result};
@@ -32,8 +32,14 @@ pub fn run(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<
     cases.retain(|case| case.only.is_none_or(|only| only == machine));
     for case in &mut cases {
         case.name = format!("{machine}::{}", case.name);
-        if !case.checks.is_empty() {
+        let is_counted = !case.checks.is_empty();
+        if is_counted {
             case.features.push(COUNTING);
+        }
+        // Tests are to be the same in every run.
+        if !case.command_line.contains(CLOCK_OPTION) {
+            let clock = if is_counted { NO_CLOCK } else { DETERMINISTIC_CLOCK };
+            case.command_line = format!("{clock} {}", case.command_line);
         }
     }
     cases.retain(|case| report.may_want(&case.name));

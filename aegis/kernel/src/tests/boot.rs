@@ -25,7 +25,7 @@ fn archive(name: &str, data: &[u8]) -> Vec<u8> {
     archive
 }
 
-fn boot(archive: &[u8], command_line: &str) -> Result<crate::boot::Start, BootError> {
+fn boot(archive: &[u8], command_line: &str) -> Result<(), BootError> {
     let mut kernel = Box::new(Kernel::new(Model::<Mips32>::new()));
     kernel.take_over(|frame| frame < KERNEL_FRAMES, [PUBLIC_FRAME].into_iter());
     kernel.boot(archive, command_line)

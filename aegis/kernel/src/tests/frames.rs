@@ -3,7 +3,7 @@
 use super::model::*;
 use crate::kernel::FIRST;
 use crate::machine::Machine;
-use aegis_abi::calls::{ANY_FRAME, Number};
+use aegis_abi::calls::{ANY, Number};
 use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT};
 use aegis_abi::{Error, Lo};
 use stlb::Mips32;
@@ -16,9 +16,9 @@ const WRITE: u32 = Number::tlbwr as u32;
 fn any_frame_is_the_lowest_at_first_and_each_only_once() {
     let mut kernel = kernel::<Mips32>();
     for expected in GUARANTEED_FRAME + 1..FRAMES {
-        assert_eq!(kernel.call(ALLOC, [ANY_FRAME, 0, 0, 0]), Ok(expected));
+        assert_eq!(kernel.call(ALLOC, [ANY, 0, 0, 0]), Ok(expected));
     }
-    assert_eq!(kernel.call(ALLOC, [ANY_FRAME, 0, 0, 0]), Err(Error::NoMemory));
+    assert_eq!(kernel.call(ALLOC, [ANY, 0, 0, 0]), Err(Error::NoMemory));
     kernel.check().unwrap();
 }
 
@@ -26,7 +26,7 @@ fn any_frame_is_the_lowest_at_first_and_each_only_once() {
 fn a_frame_is_zeroed_before_anybody_gets_it() {
     let mut kernel = kernel::<Mips32>();
     let mut page = [1; PAGE_BYTES as usize];
-    let frame = kernel.call(ALLOC, [ANY_FRAME, 0, 0, 0]).unwrap();
+    let frame = kernel.call(ALLOC, [ANY, 0, 0, 0]).unwrap();
     kernel.machine.read(frame << PAGE_SHIFT, &mut page);
     assert!(page.iter().all(|&byte| byte == 0), "what the memory held at first");
     kernel.machine.write(frame << PAGE_SHIFT, &[7; 100]);

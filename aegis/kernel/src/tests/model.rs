@@ -4,8 +4,8 @@ use crate::environment::Context;
 use crate::kernel::FIRST;
 use crate::machine::{Block, Live, Machine, Refill};
 use crate::{Kernel, Miss};
-use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT};
-use aegis_abi::{Env, Lo, Mapping};
+use aegis_abi::limits::{ENV_DATA_BYTES, PAGE_BYTES, PAGE_SHIFT};
+use aegis_abi::{Env, Handler, Lo, Mapping};
 use std::cell::{Cell, RefCell};
 use stlb::{Geometry, Registers, Stlb};
 use zerocopy::IntoBytes;
@@ -41,6 +41,11 @@ pub struct Model<G: Geometry> {
     pub console: RefCell<Vec<u8>>,
     pub counts: RefCell<Vec<Refill>>,
     pub stopped: Cell<Option<u8>>,
+    current: Cell<usize>,
+    pub holder: Cell<Option<usize>>,
+    /// What the kernel has had run, last; `None`: nobody, it idles.
+    pub running: Cell<Option<(Handler, [u32; 2])>>,
+    pub data: RefCell<Vec<[u8; ENV_DATA_BYTES]>>,
 }
 
 impl<G: Geometry> Model<G> {
@@ -54,6 +59,10 @@ impl<G: Geometry> Model<G> {
             console: RefCell::default(),
             counts: RefCell::default(),
             stopped: Cell::new(None),
+            current: Cell::new(FIRST),
+            holder: Cell::new(None),
+            running: Cell::new(None),
+            data: RefCell::new(vec![[0; ENV_DATA_BYTES]; 64]),
         }
     }
 }
@@ -97,7 +106,37 @@ impl<G: Geometry> Machine for Model<G> {
         self.blocks.borrow_mut()[number] = block.copied();
     }
 
-    fn set_current(&self, _: usize) {}
+    fn current(&self) -> usize {
+        self.current.get()
+    }
+
+    fn set_current(&self, number: usize) {
+        self.current.set(number);
+    }
+
+    fn holder(&self) -> Option<usize> {
+        self.holder.get()
+    }
+
+    fn set_holder(&self, number: Option<usize>) {
+        self.holder.set(number);
+    }
+
+    fn run(&self, pc: Handler, arguments: [u32; 2]) {
+        self.running.set(Some((pc, arguments)));
+    }
+
+    fn idle(&self) {
+        self.running.set(None);
+    }
+
+    fn info_frame(&self) -> u32 {
+        PUBLIC_FRAME
+    }
+
+    fn write_data(&self, number: usize, offset: usize, from: &[u8]) {
+        self.data.borrow_mut()[number][offset..][..from.len()].copy_from_slice(from);
+    }
 
     fn frames(&self) -> u32 {
         FRAMES
@@ -135,6 +174,8 @@ impl<G: Geometry> Machine for Model<G> {
 pub const GUARANTEED_VA: u32 = 0x2000;
 /// Its frame, which holds the save areas too.
 pub const GUARANTEED_FRAME: u32 = KERNEL_FRAMES;
+/// Physical address of its interrupt queue.
+pub const QUEUE: u32 = GUARANTEED_FRAME << PAGE_SHIFT | 0x400;
 /// Handlers of the environment.
 pub const HANDLER: u32 = GUARANTEED_VA + 0x100;
 
@@ -143,8 +184,11 @@ pub fn good_env() -> Env {
     let mut env = Env::EMPTY;
     env.tlbx_save_area = GUARANTEED_FRAME << PAGE_SHIFT | 0x10;
     env.genx_save_area = GUARANTEED_FRAME << PAGE_SHIFT | 0x20;
+    env.intx_save_area = GUARANTEED_FRAME << PAGE_SHIFT | 0x30;
+    env.iq = QUEUE;
     env.xh = [HANDLER; 32];
-    env.init = HANDLER;
+    (env.ih, env.epi, env.pro, env.init) = (HANDLER + 4, HANDLER + 8, HANDLER + 12, HANDLER);
+    (env.gate, env.agate) = (HANDLER + 16, HANDLER + 20);
     env.xl[5] = Mapping { va: GUARANTEED_VA, lo: Lo::writable(GUARANTEED_FRAME).0 };
     env
 }
@@ -156,7 +200,9 @@ pub fn kernel<G: Geometry>() -> Box<Kernel<Model<G>>> {
     kernel.frames.give(FIRST, GUARANTEED_FRAME);
     kernel.machine.zero(GUARANTEED_FRAME);
     let context = Context::check(&kernel.frames, FIRST, &good_env()).expect("the context is good");
-    kernel.create(FIRST, context);
+    kernel.create(FIRST, context, FIRST);
+    kernel.slices.give(FIRST, 0);
+    kernel.begin();
     kernel.check().expect("the new kernel is consistent");
     kernel
 }

@@ -2,7 +2,7 @@
 //! nothing.
 
 use super::model::*;
-use aegis_abi::calls::{ANY_FRAME, Number};
+use aegis_abi::calls::{ANY, Number};
 use aegis_abi::limits::PAGE_SHIFT;
 use aegis_abi::{Env, Lo, Mapping};
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ fn address() -> impl Strategy<Value = u32> {
 }
 
 fn frame() -> impl Strategy<Value = u32> {
-    prop_oneof![8 => 0..FRAMES + 2, 1 => Just(ANY_FRAME), 1 => any::<u32>()]
+    prop_oneof![8 => 0..FRAMES + 2, 1 => Just(ANY), 1 => any::<u32>()]
 }
 
 fn lo() -> impl Strategy<Value = u32> {

@@ -1,6 +1,6 @@
 //! Interrupts: what can cause one, and what one reports. A board supplies the rest.
 //!
-//! All are off until they are enabled. They are taken while a program runs, never in the kernel.
+//! All are off until they are enabled. They are taken while a program runs, or nobody does, never in the kernel otherwise.
 
 use core::str::FromStr;
 
@@ -15,6 +15,14 @@ pub enum Source {
     InstructionClock,
     /// Input on the console.
     Input,
+}
+
+/// Ticks a second of the clock in real time. What Ultrix used.
+pub(super) const REAL_TIME_RATE: u32 = 256;
+
+/// Ticks a second of a clock; 0 if it does not count time.
+pub fn rate(clock: Source) -> u32 {
+    if clock == Source::RealTimeClock { REAL_TIME_RATE } else { 0 }
 }
 
 impl FromStr for Source {

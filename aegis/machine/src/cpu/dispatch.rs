@@ -3,54 +3,80 @@
 //! A block has three tables with a word for each exception code, so that the code, already scaled by 4 in Cause, is all that
 //! a vector adds to the block's address:
 //! - `dispatch`: where to go. A program's handler, or, with the sign bit set, code of the kernel's;
-//! - `save`: the save area that goes with a program's handler. With code of the kernel's goes a scratch word, so that a vector
-//!   may save the first register before it looks where to go;
+//! - `save`: the save area that goes with a program's handler. With code of the kernel's goes the block itself, which starts with
+//!   scratch words, so that a vector may save the first register before it looks where to go, and the code knows the block;
 //! - `user`: the program's handler, for exceptions that pass through the kernel first.
 //!
-//! Then come the save areas for those, and the words that a protected control transfer needs.
+//! Before them stand the save areas for those, and the words that a protected control transfer needs.
 
 use super::family::{cp0, vectors};
 use crate::memory::KSEG0;
 use aegis_abi::limits::{ENVS, EXCEPTIONS, SAVE_AREA_BYTES};
 use aegis_kernel::Block;
+use core::arch::asm;
 use core::mem::offset_of;
-use stlb::Word;
+use stlb::{Geometry, Native, Word};
 
 /// Exception codes of the register Cause that the kernel treats apart.
 pub(super) mod code {
     pub const INTERRUPT: usize = 0;
     pub const TLB_LOAD: usize = 2;
     pub const TLB_STORE: usize = 3;
+    pub const ADDRESS_LOAD: usize = 4;
     pub const SYSCALL: usize = 8;
     pub const RESERVED_INSTRUCTION: usize = 10;
 }
 
-/// The block of one environment.
+/// The block of one environment. The first words are of `TABLE_BYTES`, then come the tables.
 #[repr(C, align(512))]
 pub(super) struct DispatchBlock {
-    pub dispatch: [Word; EXCEPTIONS],
-    pub save: [Word; EXCEPTIONS],
-    pub user: [Word; EXCEPTIONS],
+    /// Goes with code of the kernel's in place of a save area, so that this is the block's address. Never read.
+    pub scratch: [Word; SAVE_AREA_BYTES as usize / size_of::<Word>()],
+    /// The environment's name. 0: no environment.
+    pub pid: Word,
+    /// The environment's name, if it lives and has a gate: what the name that a synchronous transfer is given is compared with, and
+    /// then loaded into EntryHi and Context. Otherwise a name that leads to another block.
+    pub gate_pid: Word,
+    /// Where synchronous transfers arrive.
+    pub gate: Word,
+    /// As `gate_pid`, for asynchronous transfers.
+    pub agate_pid: Word,
+    /// Where these arrive.
+    pub agate: Word,
     /// The save area for TLB misses.
     pub tlbx: Word,
     /// The save area for other exceptions.
     pub genx: Word,
-    /// The environment's name: to be compared by a transfer, and loaded into EntryHi and Context. 0: no environment.
-    pub pid: Word,
+    unused: [Word; 21],
+    pub dispatch: [Word; EXCEPTIONS],
+    pub save: [Word; EXCEPTIONS],
+    pub user: [Word; EXCEPTIONS],
 }
+
+/// Bytes of each table, and of what stands before them.
+const TABLE_BYTES: usize = EXCEPTIONS * size_of::<Word>();
 
 impl DispatchBlock {
     const fn new() -> DispatchBlock {
         DispatchBlock {
+            scratch: [const { Word::new(0) }; SAVE_AREA_BYTES as usize / size_of::<Word>()],
+            pid: Word::new(0),
+            gate_pid: Word::new(0),
+            gate: Word::new(0),
+            agate_pid: Word::new(0),
+            agate: Word::new(0),
+            tlbx: Word::new(0),
+            genx: Word::new(0),
+            unused: [const { Word::new(0) }; 21],
             dispatch: [const { Word::new(0) }; EXCEPTIONS],
             save: [const { Word::new(0) }; EXCEPTIONS],
             user: [const { Word::new(0) }; EXCEPTIONS],
-            tlbx: Word::new(0),
-            genx: Word::new(0),
-            pid: Word::new(0),
         }
     }
 }
+
+/// log2 of the bytes of a block.
+pub(super) const BLOCK_SHIFT: u32 = 9;
 
 /// All blocks. The alignment lets an environment number be inserted into their address with one instruction.
 #[repr(C, align(65536))]
@@ -70,8 +96,8 @@ pub(super) struct Dispatcher {
     pub resume: Word,
     /// What a program had in `k0` when it was interrupted, to be put back.
     pub k0: Word,
-    /// Goes with code of the kernel's in place of a save area. Never read.
-    pub scratch: [Word; SAVE_AREA_BYTES as usize / size_of::<Word>()],
+    /// Address of the block of the environment that has the current slice; 0: whoever runs has it. Asynchronous transfers set it.
+    pub holder: Word,
 }
 
 pub(super) static DISPATCHER: Dispatcher = Dispatcher {
@@ -79,14 +105,14 @@ pub(super) static DISPATCHER: Dispatcher = Dispatcher {
     current: Word::new(0),
     resume: Word::new(0),
     k0: Word::new(0),
-    scratch: [const { Word::new(0) }; SAVE_AREA_BYTES as usize / size_of::<Word>()],
+    holder: Word::new(0),
 };
 
 // What the vectors take for granted.
 const _: () = {
-    assert!(offset_of!(DispatchBlock, dispatch) == 0);
-    assert!(size_of::<DispatchBlock>() == 512 && size_of::<DispatchBlocks>() <= 1 << 16);
-    assert!(EXCEPTIONS * size_of::<Word>() == 128);
+    assert!(offset_of!(DispatchBlock, scratch) == 0);
+    assert!(offset_of!(DispatchBlock, dispatch) == TABLE_BYTES && TABLE_BYTES == 128);
+    assert!(size_of::<DispatchBlock>() == 1 << BLOCK_SHIFT && size_of::<DispatchBlocks>() <= 1 << 16);
     assert!(size_of::<Dispatcher>() == 2 * size_of::<DispatchBlock>());
 };
 
@@ -96,29 +122,39 @@ fn address<T>(object: &'static T) -> u32 {
 
 /// Fills the kernel's own block and makes it the current one.
 pub(super) fn init() {
+    let block = &DISPATCHER.kernel_block;
     for code in 0..EXCEPTIONS {
-        DISPATCHER.kernel_block.dispatch[code].set(vectors::kernel_fault());
-        DISPATCHER.kernel_block.save[code].set(address(&DISPATCHER.scratch));
-        DISPATCHER.kernel_block.user[code].set(vectors::kernel_fault());
+        block.dispatch[code].set(vectors::kernel_fault());
+        block.save[code].set(address(block));
+        block.user[code].set(vectors::kernel_fault());
     }
-    DISPATCHER.kernel_block.tlbx.set(address(&DISPATCHER.scratch));
-    DISPATCHER.kernel_block.genx.set(address(&DISPATCHER.scratch));
-    DISPATCHER.current.set(address(&DISPATCHER.kernel_block));
+    // The kernel is interrupted only while it waits.
+    block.dispatch[code::INTERRUPT].set(vectors::interrupt());
+    block.tlbx.set(address(block));
+    block.genx.set(address(block));
+    DISPATCHER.current.set(address(block));
     for number in 0..ENVS {
         set_block(number, None);
     }
+    DISPATCHER.resume.set(address(&BLOCKS.0[0]));
+}
+
+/// A name that leads to another block than that of `number`, so that no name given for this one is equal to it.
+fn nobody(number: usize) -> u32 {
+    (number as u32 ^ 1) << Native::ASID_SHIFT
 }
 
 /// Sets what exceptions of environment `number` are dispatched from; `None`: there is no such environment.
 pub fn set_block(number: usize, block: Option<&Block>) {
     let words = &BLOCKS.0[number];
+    words.gate_pid.set(nobody(number));
+    words.agate_pid.set(nobody(number));
     let Some(block) = block else {
         words.pid.set(0);
         return;
     };
     let unhandled = vectors::unhandled();
-    let scratch = address(&DISPATCHER.scratch);
-    let save = |area: Option<u32>| area.map_or(scratch, |physical| KSEG0 + physical);
+    let save = |area: Option<u32>| area.map_or(address(words), |physical| KSEG0 + physical);
     words.tlbx.set(save(block.tlbx));
     words.genx.set(save(block.genx));
     for code in 0..EXCEPTIONS {
@@ -135,9 +171,57 @@ pub fn set_block(number: usize, block: Option<&Block>) {
         };
         words.user[code].set(handler);
         words.dispatch[code].set(dispatch);
-        words.save[code].set(if dispatch >= KSEG0 { scratch } else { save(area) });
+        words.save[code].set(if dispatch >= KSEG0 { address(words) } else { save(area) });
     }
+    words.gate.set(block.gate);
+    words.agate.set(block.agate);
     words.pid.set(block.pid.0);
+    if block.gate != 0 {
+        words.gate_pid.set(block.pid.0);
+    }
+    if block.agate != 0 {
+        words.agate_pid.set(block.pid.0);
+    }
+}
+
+/// The environment that runs when the kernel is left.
+#[inline]
+pub fn current() -> usize {
+    number(DISPATCHER.resume.get())
+}
+
+/// Who has the current slice, if not whoever runs.
+pub fn holder() -> Option<usize> {
+    Some(DISPATCHER.holder.get()).filter(|&block| block != 0).map(number)
+}
+
+/// Notes who has the current slice; `None`: whoever runs.
+pub fn set_holder(number: Option<usize>) {
+    DISPATCHER.holder.set(number.map_or(0, |number| address(&BLOCKS.0[number])));
+}
+
+/// The environment whose block is at this address.
+#[inline]
+fn number(block: u32) -> usize {
+    block as usize >> BLOCK_SHIFT & (ENVS - 1)
+}
+
+/// Gives BadVAddr a value that tells nothing: an environment sees the register with its next exception, and it would hold the address of
+/// another's. It cannot be written, so the kernel takes an exception of its own.
+pub(super) fn scrub_bad_vaddr() {
+    let word = &DISPATCHER.kernel_block.dispatch[code::ADDRESS_LOAD];
+    word.set(vectors::scrubbed());
+    // SAFETY: the load raises an address error, behind which `scrubbed` continues; k0 and k1 are nobody's.
+    unsafe {
+        asm!(
+            ".set push", ".set noat", ".set noreorder",
+            "lw    {0}, 1($zero)",
+            "nop",
+            ".set pop",
+            out(reg) _, options(nostack)
+        );
+    }
+    word.set(vectors::kernel_fault());
 }
 
 /// Makes `number` the environment that runs when the kernel is left.

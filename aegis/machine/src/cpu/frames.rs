@@ -12,7 +12,6 @@ pub(super) struct CallFrame {
     pub number: u32,
     pub sp: u32,
     pub ra: u32,
-    pub epc: u32,
 }
 
 /// The frame of what may happen between any two instructions of a program: its caller-saved registers.

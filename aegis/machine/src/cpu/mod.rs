@@ -21,7 +21,7 @@ mod r3000;
 #[cfg(target_vendor = "dec")]
 use r3000 as family;
 
-pub use family::{TLB_WIRED, enter, init, name, sync_instructions, tlb, tlb_entries, unfit};
+pub use family::{TLB_WIRED, enter, idle, init, name, sync_instructions, tlb, tlb_entries, unfit};
 pub use fault::panic;
 #[cfg(feature = "planted-fault")]
 pub use fault::planted_fault;

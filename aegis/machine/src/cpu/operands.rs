@@ -11,6 +11,8 @@ use core::mem::offset_of;
 /// Bytes of a word.
 pub(super) const WORD: usize = 4;
 
+/// Offset of the table `dispatch` in a block.
+pub(super) const DISPATCH: usize = offset_of!(DispatchBlock, dispatch);
 /// Offset of the table `save` in a block.
 pub(super) const SAVE: usize = offset_of!(DispatchBlock, save);
 /// Offset of the table `user` in a block.
@@ -22,12 +24,23 @@ pub(super) const GENX: usize = offset_of!(DispatchBlock, genx);
 /// Offset of the name in a block.
 pub(super) const PID: usize = offset_of!(DispatchBlock, pid);
 
+/// Offset of the name to compare with at a synchronous transfer.
+pub(super) const GATE_PID: usize = offset_of!(DispatchBlock, gate_pid);
+/// Offset of where that arrives.
+pub(super) const GATE: usize = offset_of!(DispatchBlock, gate);
+/// Offset of the name to compare with at an asynchronous transfer.
+pub(super) const AGATE_PID: usize = offset_of!(DispatchBlock, agate_pid);
+/// Offset of where that arrives.
+pub(super) const AGATE: usize = offset_of!(DispatchBlock, agate);
+
 /// Offset of the current block's address in the dispatcher. The kernel's own block stands at its start.
 pub(super) const CURRENT: usize = offset_of!(Dispatcher, current);
 /// Offset in the dispatcher of the address of the block to resume.
 pub(super) const RESUME: usize = offset_of!(Dispatcher, resume);
 /// Offset in the dispatcher of what a program had in `k0`.
 pub(super) const K0: usize = offset_of!(Dispatcher, k0);
+/// Offset in the dispatcher of the block of who has the current slice.
+pub(super) const HOLDER: usize = offset_of!(Dispatcher, holder);
 const _: () = assert!(offset_of!(Dispatcher, kernel_block) == 0);
 
 /// The exception code in Cause, which so is an offset in a table of a block.

@@ -5,6 +5,7 @@
 #![expect(clippy::modulo_one, reason = "register_structs checks that registers are aligned, even to one byte")]
 
 use crate::board::device;
+use crate::board::interrupts::REAL_TIME_RATE;
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::registers::{ReadOnly, ReadWrite};
 use tock_registers::{register_bitfields, register_structs};
@@ -44,10 +45,7 @@ register_bitfields![u8,
     ],
 ];
 
-/// Ticks a second: a power of two from 2 to 8,192. What Ultrix used.
-const RATE: u32 = 256;
-
-/// The value of RATE_SELECT for `rate` ticks a second: 15 for 2, and one less each time that doubles.
+/// The value of RATE_SELECT for `rate` ticks a second, a power of two from 2 to 8,192: 15 for 2, and one less each time that doubles.
 const fn rate_select(rate: u32) -> u8 {
     assert!(rate.is_power_of_two() && 2 <= rate && rate <= 8192);
     16 - rate.trailing_zeros() as u8
@@ -60,7 +58,7 @@ fn chip() -> &'static Mc146818 {
 
 /// Starts the ticks.
 pub(super) fn start() {
-    chip().a.write(A::DIVIDER::Crystal32768Hz + A::RATE_SELECT.val(const { rate_select(RATE) }));
+    chip().a.write(A::DIVIDER::Crystal32768Hz + A::RATE_SELECT.val(const { rate_select(REAL_TIME_RATE) }));
     acknowledge();
     chip().b.write(B::PERIODIC_INTERRUPT_ENABLE::SET + B::BINARY::SET + B::HOURS_24::SET);
 }

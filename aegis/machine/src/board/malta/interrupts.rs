@@ -4,7 +4,7 @@
 //! ns, so that the timer counts instructions.
 
 use super::{console, i8259};
-use crate::board::interrupts::{Event, Source};
+use crate::board::interrupts::{Event, REAL_TIME_RATE, Source};
 use crate::cpu::timer;
 use stlb::Word;
 
@@ -19,8 +19,8 @@ const CONSOLE: u8 = 4;
 
 /// Nanoseconds that Count takes to go up by one.
 const NANOSECONDS_PER_COUNT: u32 = 6;
-/// Counts from tick to tick in real time: 256 ticks a second.
-const REAL_TIME: u32 = 1_000_000_000 / 256 / NANOSECONDS_PER_COUNT;
+/// Counts from tick to tick in real time.
+const REAL_TIME: u32 = 1_000_000_000 / REAL_TIME_RATE / NANOSECONDS_PER_COUNT;
 /// Counts from tick to tick of the clock of instructions: 16,400 of 16 ns, as on the DECstation.
 const INSTRUCTIONS: u32 = 16_400 * 16 / NANOSECONDS_PER_COUNT;
 

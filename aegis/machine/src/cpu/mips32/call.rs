@@ -1,5 +1,5 @@
-//! System calls, from the general vector on. The null call is answered here, the others in Rust; what is another
-//! system's goes to the program's own handler.
+//! System calls, from the general vector on. The null call is answered here, the others in Rust; transfers part here, and what is
+//! another system's goes to the program's own handler.
 //!
 //! For the rules of the assembly see [`super::vectors`].
 
@@ -9,11 +9,13 @@ use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::frames::{CallFrame, clear_caller_saved};
 use crate::cpu::operands::*;
 use aegis_abi::calls;
+use aegis_abi::calls::transfer::{ASYNCHRONOUS, SYNCHRONOUS};
+use aegis_abi::limits::CALLS;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
-// The null call's number is compared with $zero.
-const _: () = assert!(calls::Number::pid as u32 == 0);
+// The null call's number is compared with $zero, and what is below SYNCHRONOUS is not answered in Rust.
+const _: () = assert!(calls::Number::pid as u32 == 0 && ASYNCHRONOUS == 1 && SYNCHRONOUS == 2);
 
 global_asm!(
     ".section .vectors.rest,\"ax\",@progbits",
@@ -22,15 +24,19 @@ global_asm!(
     ".set noreorder",
     ".set noat",
 
-    // System calls. Entry: all registers but k0 and k1 are the program's; k1 = save area for `syscall`.
+    // System calls. Entry: all registers but k0 and k1 are the program's; k0 = number - SYNCHRONOUS, from the delay slot; k1 = the
+    // current block.
     ".globl vec_call",
-    "vec_call:",                                // k0 = is it one of Aegis' numbers? (from the delay slot)
-    "beqz  $v0, vec_call_pid",
-    " lui  $k1, %hi({DISPATCHER} + {CURRENT})",
+    "vec_call:",
+    "beqz  $k0, vec_transfer",
+    " sltiu $k0, $k0, {CALLS} - {SYNCHRONOUS}", // is it one that is answered in Rust?
     "bnez  $k0, vec_call_rust",
-    " lw   $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block
+    " lui  $k0, %hi(_stack - {CALL_FRAME})",
+    "beqz  $v0, vec_call_pid",
+    " addiu $k0, $v0, -{ASYNCHRONOUS}",
+    "beqz  $k0, vec_transfer_asynchronous",
     // Another system's number: to the program's own handler.
-    "lw    $k0, {USER} + {SYSCALL}($k1)",       // k0 = block.user[syscall]
+    " lw   $k0, {USER} + {SYSCALL}($k1)",       // k0 = block.user[syscall]
     "bgez  $k0, vec_deliver",
     " lw   $k1, {GENX}($k1)",                   // k1 = save area
     "jr    $k0",                                // there is none
@@ -38,7 +44,6 @@ global_asm!(
 
     // The null call: the name of the running environment.
     "vec_call_pid:",
-    "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block
     "lw    $v0, {PID}($k1)",                    // v0 = block.pid
     "mfc0  $k0, $14",
     "addiu $k0, $k0, 4",
@@ -49,22 +54,20 @@ global_asm!(
 
     // Calls answered in Rust: u64 aegis_call(a0, a1, a2, a3, number), the answer being v0 and v1 as they go back.
     // Only what a call must preserve and the compiler does not is saved: sp and ra. s0-s7, gp and fp are the callee's to keep.
-    "vec_call_rust:",
-    "lui   $k0, %hi(_stack - {CALL_FRAME})",
+    // EPC keeps its value: nothing but a fault, which ends all, changes it.
+    "vec_call_rust:",                           // k0 = upper half of the frame, from the delay slot
     "sw    $sp, %lo(_stack - {CALL_FRAME} + {CALL_SP})($k0)",
     "addiu $sp, $k0, %lo(_stack - {CALL_FRAME})", // sp = frame on the kernel's stack, whose top is aligned to a page
     "sw    $ra, {CALL_RA}($sp)",
     "sw    $v0, {CALL_NUMBER}($sp)",            // the fifth argument
-    "mfc0  $k1, $14",
-    "addiu $k1, $k1, 4",
-    "sw    $k1, {CALL_EPC}($sp)",               // frame.epc = the instruction after syscall
     enter_rust!("jal", "aegis_call"),
     // v0, v1: the answer. All other caller-saved registers may hold something of the kernel's: they are cleared.
     leave_rust!(),
-    "lw    $k1, {CALL_EPC}($sp)",
+    "mfc0  $k1, $14",
+    "addiu $k1, $k1, 4",
     "lw    $ra, {CALL_RA}($sp)",
     "lw    $sp, {CALL_SP}($sp)",
-    "mtc0  $k1, $14",                           // EPC = frame.epc
+    "mtc0  $k1, $14",                           // EPC = the instruction after syscall
     clear_caller_saved!(),
     "ehb",                                      // hazard: EPC and Status before eret
     "eret",
@@ -78,9 +81,11 @@ global_asm!(
     PID = const PID,
     SYSCALL = const SYSCALL,
     USER_STATUS = const USER_STATUS,
+    CALLS = const CALLS,
+    SYNCHRONOUS = const SYNCHRONOUS,
+    ASYNCHRONOUS = const ASYNCHRONOUS,
     CALL_FRAME = const size_of::<CallFrame>(),
     CALL_NUMBER = const offset_of!(CallFrame, number),
     CALL_SP = const offset_of!(CallFrame, sp),
     CALL_RA = const offset_of!(CallFrame, ra),
-    CALL_EPC = const offset_of!(CallFrame, epc),
 );

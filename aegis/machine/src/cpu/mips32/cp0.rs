@@ -126,6 +126,9 @@ pub(super) const USER_STATUS: u32 = {
     USER_MODE | EXCEPTION_LEVEL | ENABLED | LINES
 };
 
+/// Status of the kernel while it waits for an interrupt.
+pub(super) const IDLE_STATUS: u32 = 1 << 0 | LINES;
+
 /// Gives the registers that the start code leaves alone a known state.
 pub(super) fn init() {
     /// Config.K0: kseg0 is cached, write-back.

@@ -1,8 +1,8 @@
-//! Interrupts, from their own vector on. They are answered in Rust, and the program goes on where it was.
+//! Interrupts, from their own vector on. They are answered in Rust, and the program goes on where it was, or is called up.
 //!
 //! For the rules of the assembly see [`super::vectors`].
 
-use super::cp0::USER_STATUS;
+use super::cp0::{IDLE_STATUS, USER_STATUS};
 use super::passage::{enter_rust, leave_rust};
 use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::frames::{self, MissFrame, caller_saved, load_interrupted, save_interrupted};
@@ -26,7 +26,8 @@ global_asm!(
     " sw   $k0, %lo({DISPATCHER} + {K0})($k1)", // to be put back
     ".org  vec_interrupt + 0x80",
 
-    // void aegis_interrupt(Cause)
+    // u64 aegis_interrupt(Cause): 0, or handler (v0) and save area (v1) of an upcall. Where another environment is to run, it does
+    // not return.
     ".section .vectors.rest,\"ax\",@progbits",
     "vec_interrupted:",
     save_interrupted!(),
@@ -37,11 +38,38 @@ global_asm!(
     leave_rust!(),
     "lw    $t0, {MISS_EPC}($sp)",
     "mtc0  $t0, $14",                           // EPC = frame.epc
+    "move  $k0, $v0",                           // k0 = handler
+    "move  $k1, $v1",                           // k1 = save area
     load_interrupted!(),
+    "bnez  $k0, 1f",
+    " nop",
     "lui   $k1, %hi({DISPATCHER} + {K0})",
     "lw    $k0, %lo({DISPATCHER} + {K0})($k1)",
     "ehb",                                      // hazard: EPC and Status before eret
     "eret",
+    // An upcall, delivered as an exception is, with 0 in place of BadVAddr.
+    "1:",
+    "sw    $a0, 0($k1)",
+    "sw    $a1, 4($k1)",
+    "sw    $a2, 8($k1)",
+    "mfc0  $a0, $14",                           // a0 = EPC
+    "move  $a1, $zero",
+    "mfc0  $a2, $13",                           // a2 = Cause
+    "mtc0  $k0, $14",                           // EPC = handler
+    "ehb",                                      // hazard: EPC and Status before eret
+    "eret",
+
+    // Nobody runs: wait for an interrupt, on an empty stack, in kernel mode. The kernel's own block is the current one. What the
+    // interrupt saves is of no interest: aegis_interrupt finds somebody to run.
+    ".globl vec_idle",
+    "vec_idle:",
+    "li    $k1, {IDLE_STATUS}",
+    "mtc0  $k1, $12",                           // Status: kernel mode, interrupts on
+    "ehb",                                      // hazard: Status before wait
+    "1:",
+    "wait",
+    "b     1b",
+    " nop",
     ".set pop",
 
     DISPATCHER = sym DISPATCHER,
@@ -49,6 +77,7 @@ global_asm!(
     RESUME = const RESUME,
     K0 = const K0,
     USER_STATUS = const USER_STATUS,
+    IDLE_STATUS = const IDLE_STATUS,
     AT = const frames::AT,
     V = const frames::V,
     A = const frames::A,

@@ -10,9 +10,10 @@ mod miss;
 mod passage;
 pub mod timer;
 pub mod tlb;
+mod transfer;
 pub(super) mod vectors;
 
-pub use enter::enter;
+pub use enter::{enter, idle};
 
 use super::dispatch;
 use crate::memory;

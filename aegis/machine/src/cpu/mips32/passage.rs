@@ -3,6 +3,8 @@
 //! Both need the operands `DISPATCHER` and `CURRENT`; the way back also `RESUME` and `USER_STATUS`.
 
 /// Goes to the Rust function `$function` with `$jump`, `jal` or `j`. From here on a fault is the kernel's own. Changes k1.
+///
+/// The block to come back to is in RESUME always: it is written wherever CURRENT is.
 macro_rules! enter_rust {
     ($jump:literal, $function:literal) => {
         concat!(
@@ -25,10 +27,9 @@ macro_rules! leave_rust {
         concat!(
             "li    $k1, {USER_STATUS}\n",
             "mtc0  $k1, $12\n", // Status: exception level on
-            "lui   $k1, %hi({DISPATCHER})\n",
-            "addiu $k1, $k1, %lo({DISPATCHER})\n",
-            "lw    $k0, {RESUME}($k1)\n",
-            "sw    $k0, {CURRENT}($k1)", // current block = the one to resume
+            "lui   $k1, %hi({DISPATCHER} + {CURRENT})\n",
+            "lw    $k0, %lo({DISPATCHER} + {RESUME})($k1)\n",
+            "sw    $k0, %lo({DISPATCHER} + {CURRENT})($k1)", // current block = the one to resume
         )
     };
 }

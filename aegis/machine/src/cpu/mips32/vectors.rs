@@ -1,5 +1,6 @@
 //! The vectors, and what they lead to: here what ends in a program's handler or in the kernel's own end, in [`super::call`]
-//! system calls, in [`super::miss`] TLB misses, in [`super::interrupt`] interrupts. This is all the assembly that runs
+//! system calls, in [`super::transfer`] protected control transfers, in [`super::miss`] TLB misses, in [`super::interrupt`]
+//! interrupts. This is all the assembly that runs
 //! between a program and the kernel's Rust code.
 //!
 //! Strategy. A TLB refill is answered from the STLB at its vector, by the sequence in the crate `stlb`. Everything else
@@ -18,7 +19,7 @@ use crate::cpu::dispatch::{DISPATCHER, code};
 use crate::cpu::fault::{REGISTERS, Registers};
 use crate::cpu::frames::LastFrame;
 use crate::cpu::operands::*;
-use aegis_abi::limits::CALLS;
+use aegis_abi::calls::transfer::SYNCHRONOUS;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
@@ -28,6 +29,7 @@ unsafe extern "C" {
     fn vec_reserved();
     fn vec_unhandled();
     fn vec_kernel_fault();
+    fn vec_scrubbed();
 }
 
 /// Where a system call goes.
@@ -35,7 +37,7 @@ pub fn call() -> u32 {
     vec_call as *const () as u32
 }
 
-/// Where an interrupt goes: it has a vector of its own, so this is none.
+/// Where an interrupt goes from the general vector: it has a vector of its own, so this is none.
 pub fn interrupt() -> u32 {
     kernel_fault()
 }
@@ -53,6 +55,11 @@ pub fn reserved_instruction() -> Option<u32> {
 /// Where an exception goes for which the environment has no handler or no save area.
 pub fn unhandled() -> u32 {
     vec_unhandled as *const () as u32
+}
+
+/// Where the kernel's own exception goes that it raises to give BadVAddr another value.
+pub fn scrubbed() -> u32 {
+    vec_scrubbed as *const () as u32
 }
 
 /// Where an exception of the kernel's own goes.
@@ -76,7 +83,7 @@ global_asm!(
     "lui   $k1, %hi({DISPATCHER} + {CURRENT})",
     "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)",           // k1 = the current block
     "ins   $k1, $k0, 0, 7",                     // k1 = &block.dispatch[code]
-    "lw    $k0, 0($k1)",                        // k0 = where to go
+    "lw    $k0, {DISPATCH}($k1)",               // k0 = where to go
     "bltz  $k0, vec_kernel",                    // the kernel's own
     " lw   $k1, {SAVE}($k1)",                   // k1 = save area
     // Entry: k0 = handler, k1 = save area.
@@ -91,11 +98,11 @@ global_asm!(
     "mtc0  $k0, $14",                           // EPC = handler
     "ehb",                                      // hazard: EPC before eret
     "eret",
-    // Entry: k0 = code of the kernel's, k1 = save area.
+    // Entry: k0 = code of the kernel's, k1 = the current block.
     ".globl vec_kernel",
     "vec_kernel:",
     "jr    $k0",
-    " sltiu $k0, $v0, {CALLS}",                 // for vec_call: is the number one of Aegis'?
+    " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call: is it a synchronous transfer?
     ".org  vec_general + 0x80",                 // the interrupts' vector follows
 
     // ---------------------------------------------------------------------------------------------------------------
@@ -108,7 +115,7 @@ global_asm!(
 
     // ---------------------------------------------------------------------------------------------------------------
     ".section .vectors.rest,\"ax\",@progbits",
-    // Reserved instruction. k1 = save area. Under QEMU a program's `sdbbp` ends here too: it enters debug mode, in which
+    // Reserved instruction. Under QEMU a program's `sdbbp` ends here too: it enters debug mode, in which
     // user code would run with the kernel's rights, and runs from the debug vector into a word that is no instruction.
     // `deret` ends debug mode; the program's PC is in DEPC: of a `sdbbp` in a delay slot the branch's, but QEMU leaves
     // Debug.DBD off, so that Cause.BD cannot be set for the program.
@@ -147,6 +154,16 @@ global_asm!(
     enter_rust!("j", "aegis_unhandled"),
 
     // ---------------------------------------------------------------------------------------------------------------
+    // The kernel's own exception that gives BadVAddr a meaningless value: see `enter`. On behind the instruction.
+    ".globl vec_scrubbed",
+    "vec_scrubbed:",
+    "mfc0  $k0, $14",
+    "addiu $k0, $k0, 4",
+    "mtc0  $k0, $14",
+    "ehb",                                      // hazard: EPC before eret
+    "eret",
+
+    // ---------------------------------------------------------------------------------------------------------------
     // A fault of the kernel's own: void aegis_kernel_fault(), with all registers in REGISTERS, on a stack of its own.
     ".globl vec_kernel_fault",
     "vec_kernel_fault:",
@@ -174,11 +191,12 @@ global_asm!(
     DISPATCHER = sym DISPATCHER,
     CURRENT = const CURRENT,
     REGISTERS = sym REGISTERS,
+    DISPATCH = const DISPATCH,
     SAVE = const SAVE,
     GENX = const GENX,
     USER = const USER,
     RESERVED = const code::RESERVED_INSTRUCTION * WORD,
-    CALLS = const CALLS,
+    SYNCHRONOUS = const SYNCHRONOUS,
     LAST_FRAME = const size_of::<LastFrame>(),
     R0 = const register(0),
     HI = const offset_of!(Registers, hi),

@@ -1,14 +1,17 @@
-//! System calls, from the general vector on. The null call is answered here, the others in Rust; what is another
-//! system's goes to the program's own handler.
+//! System calls, from the general vector on. The null call is answered here, the others in Rust; transfers part here, and what is
+//! another system's goes to the program's own handler.
 //!
 //! For the rules of the assembly see [`super::vectors`].
 
 use super::cp0::{ISOLATE_CACHES, USER_STATUS};
 use super::passage::{FLUSH, back_to_user, empty_cache, enter_rust, leave_rust};
+use super::transfer::NUMBER_MASK;
 use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::frames::{CallFrame, clear_caller_saved};
 use crate::cpu::operands::*;
 use aegis_abi::calls;
+use aegis_abi::calls::transfer::ASYNCHRONOUS;
+use aegis_abi::limits::CALLS;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
@@ -22,15 +25,19 @@ global_asm!(
     ".set noreorder",
     ".set noat",
 
-    // System calls. Entry: all registers but k0 and k1 are the program's.
+    // System calls. Entry: all registers but k0 and k1 are the program's; k0 = number - SYNCHRONOUS, from the delay slot; k1 = the
+    // current block.
     ".globl vec_call",
-    "vec_call:",                                // k0 = is it one of Aegis' numbers? (from the delay slot)
+    "vec_call:",
+    "beqz  $k0, vec_transfer",
+    " andi $k0, $v1, {NUMBER_MASK}",            // for vec_transfer: the callee's number, in its place
     "beqz  $v0, vec_call_pid",
-    " lui  $k1, %hi({DISPATCHER} + {CURRENT})",
+    " addiu $k0, $v0, -{ASYNCHRONOUS}",
+    "beqz  $k0, vec_transfer_asynchronous",
+    " sltiu $k0, $v0, {CALLS}",
     "bnez  $k0, vec_call_rust",
-    " lw   $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block
     // Another system's number: to the program's own handler.
-    "nop",                                      // hazard: load delay
+    " lui  $k0, %hi(_stack - {CALL_FRAME})",
     "lw    $k0, {USER} + {SYSCALL}($k1)",       // k0 = block.user[syscall]
     "lw    $k1, {GENX}($k1)",                   // k1 = save area
     "bgez  $k0, vec_deliver",
@@ -40,7 +47,6 @@ global_asm!(
 
     // The null call: the name of the running environment.
     "vec_call_pid:",
-    "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block
     "mfc0  $k0, $14",
     "lw    $v0, {PID}($k1)",                    // v0 = block.pid
     "addiu $k0, $k0, 4",                        // k0 = the instruction after syscall
@@ -49,8 +55,7 @@ global_asm!(
 
     // Calls answered in Rust: u64 aegis_call(a0, a1, a2, a3, number), the answer being v0 and v1 as they go back.
     // Only what a call must preserve and the compiler does not is saved: sp and ra. s0-s7, gp and fp are the callee's to keep.
-    "vec_call_rust:",
-    "lui   $k0, %hi(_stack - {CALL_FRAME})",
+    "vec_call_rust:",                           // k0 = upper half of the frame, from the delay slot
     "sw    $sp, %lo(_stack - {CALL_FRAME} + {CALL_SP})($k0)",
     "addiu $sp, $k0, %lo(_stack - {CALL_FRAME})", // sp = frame on the kernel's stack, whose top is aligned to a page
     "sw    $ra, {CALL_RA}($sp)",
@@ -76,6 +81,9 @@ global_asm!(
     FLUSH = const FLUSH,
     ISOLATE_CACHES = const ISOLATE_CACHES,
     USER_STATUS = const USER_STATUS,
+    CALLS = const CALLS,
+    ASYNCHRONOUS = const ASYNCHRONOUS,
+    NUMBER_MASK = const NUMBER_MASK,
     CALL_FRAME = const size_of::<CallFrame>(),
     CALL_NUMBER = const offset_of!(CallFrame, number),
     CALL_SP = const offset_of!(CallFrame, sp),

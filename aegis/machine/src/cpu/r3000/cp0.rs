@@ -89,6 +89,9 @@ pub(super) const USER_STATUS: u32 = {
     PREVIOUS_USER | PREVIOUS_ENABLED | LINES
 };
 
+/// Status of the kernel while it waits for an interrupt: kernel mode, interrupts on.
+pub(super) const IDLE_STATUS: u32 = 1 << 0 | LINES;
+
 /// Upper half of Status with IsC, isolate caches, alone.
 pub(super) const ISOLATE_CACHES: u32 = 1;
 const _: () = assert!(USER_STATUS < 1 << 16);

@@ -1,14 +1,18 @@
-//! Interrupts, from the general vector on. They are answered in Rust, and the program goes on where it was.
+//! Interrupts, from the general vector on. They are answered in Rust, and the program goes on where it was, or is called up.
 //!
 //! For the rules of the assembly see [`super::vectors`].
 
-use super::cp0::{ISOLATE_CACHES, USER_STATUS};
-use super::passage::{FLUSH, empty_cache, enter_rust, leave_rust};
+use super::cp0::{IDLE_STATUS, ISOLATE_CACHES, USER_STATUS};
+use super::passage::{FLUSH, back_to_user, empty_cache, enter_rust, leave_rust};
 use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::frames::{self, MissFrame, caller_saved, load_interrupted, save_interrupted};
 use crate::cpu::operands::*;
 use core::arch::global_asm;
 use core::mem::offset_of;
+use stlb::Word;
+
+/// Always 0.
+static ZERO: Word = Word::new(0);
 
 global_asm!(
     ".section .vectors.rest,\"ax\",@progbits",
@@ -16,7 +20,8 @@ global_asm!(
     ".set mips1",
     ".set noreorder",
     ".set noat",
-    // An interrupt: void aegis_interrupt(Cause). It may come between any two instructions of a program, but for a branch and its
+    // An interrupt: u64 aegis_interrupt(Cause), which gives 0, or handler (v0) and save area (v1) of an upcall. Where another
+    // environment is to run, it does not return. It may come between any two instructions of a program, but for a branch and its
     // delay slot, so all caller-saved registers are kept, and k0, which the general vector has put away. k1 alone is nobody's.
     ".globl vec_interrupt",
     "vec_interrupt:",
@@ -24,7 +29,11 @@ global_asm!(
     "mfc0  $a0, $13",                           // the argument: Cause; the jump hides the load delay
     enter_rust!("jal", "aegis_interrupt"),
     leave_rust!(),
+    "move  $k0, $v0",                           // k0 = handler
+    "move  $k1, $v1",                           // k1 = save area
     load_interrupted!(),
+    "bnez  $k0, 1f",
+    " nop",
     "lui   $k1, %hi({DISPATCHER} + {K0})",
     "lw    $k0, %lo({DISPATCHER} + {K0})($k1)",
     empty_cache!("$k1"),
@@ -32,6 +41,29 @@ global_asm!(
     "nop",                                      // hazard: load delay
     "jr    $k1",
     " .word 0x42000010",                        // rfe
+    // An upcall, delivered as an exception is, with 0 in place of BadVAddr.
+    "1:",
+    "sw    $a0, 0($k1)",
+    "sw    $a1, 4($k1)",
+    "sw    $a2, 8($k1)",
+    "mfc0  $a0, $14",                           // a0 = EPC
+    "mfc0  $a2, $13",                           // a2 = Cause
+    "move  $a1, $zero",                         // load delay of a2
+    back_to_user!("$k0", "$k1"),
+
+    // Nobody runs: wait for an interrupt, on an empty stack, in kernel mode. The kernel's own block is the current one. What the
+    // interrupt saves is of no interest: aegis_interrupt finds somebody to run. GXemul knows just this loop, in which a register is
+    // compared with 0 that was loaded from memory, and sleeps in it; it must not stand at the beginning of a page.
+    ".globl vec_idle",
+    "vec_idle:",
+    "li    $k1, {IDLE_STATUS}",
+    "mtc0  $k1, $12",                           // Status: kernel mode, interrupts on
+    "1:",
+    "lui   $v0, %hi({ZERO})",
+    "lw    $v1, %lo({ZERO})($v0)",
+    "nop",                                      // hazard: load delay
+    "beq   $v1, $zero, 1b",
+    " nop",
     ".set pop",
 
     DISPATCHER = sym DISPATCHER,
@@ -41,6 +73,8 @@ global_asm!(
     FLUSH = const FLUSH,
     ISOLATE_CACHES = const ISOLATE_CACHES,
     USER_STATUS = const USER_STATUS,
+    IDLE_STATUS = const IDLE_STATUS,
+    ZERO = sym ZERO,
     AT = const frames::AT,
     V = const frames::V,
     A = const frames::A,

@@ -14,9 +14,10 @@ mod miss;
 mod passage;
 mod start;
 pub mod tlb;
+mod transfer;
 pub(super) mod vectors;
 
-pub use enter::enter;
+pub use enter::{enter, idle};
 
 use super::dispatch;
 

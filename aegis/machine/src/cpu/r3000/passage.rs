@@ -24,11 +24,10 @@ macro_rules! enter_rust {
 macro_rules! leave_rust {
     () => {
         concat!(
-            "lui   $k1, %hi({DISPATCHER})\n",
-            "addiu $k1, $k1, %lo({DISPATCHER})\n",
-            "lw    $k0, {RESUME}($k1)\n",
-            "nop\n",                     // hazard: load delay
-            "sw    $k0, {CURRENT}($k1)"  // current block = the one to resume
+            "lui   $k1, %hi({DISPATCHER} + {CURRENT})\n",
+            "lw    $k0, %lo({DISPATCHER} + {RESUME})($k1)\n",
+            "nop\n",                                         // hazard: load delay
+            "sw    $k0, %lo({DISPATCHER} + {CURRENT})($k1)"  // current block = the one to resume
         )
     };
 }

@@ -1,5 +1,6 @@
 //! The vectors, and what they lead to: here what ends in a program's handler or in the kernel's own end, in [`super::call`]
-//! system calls, in [`super::miss`] TLB misses, in [`super::interrupt`] interrupts. This is all the assembly that runs
+//! system calls, in [`super::transfer`] protected control transfers, in [`super::miss`] TLB misses, in [`super::interrupt`]
+//! interrupts. This is all the assembly that runs
 //! between a program and the kernel's Rust code.
 //!
 //! Strategy. A TLB refill is answered from the STLB at its vector, by the thesis' sequence in the crate `stlb`. Everything else
@@ -7,7 +8,7 @@
 //! the address of the word that says where to go. A program's handler is entered at once, with three registers in the save area
 //! and EPC, BadVAddr and Cause in them. A word with the sign bit set is an address in kseg0: code of the kernel's. So calls
 //! and the kernel's own faults part from all other exceptions in one instruction. In its delay slot the first register is
-//! saved already; where the kernel goes its own way, that is to a scratch word.
+//! saved already; where the kernel goes its own way, that is to a scratch word at the start of the block, which k1 then names.
 //!
 //! Only `k0` and `k1` are free, and of an interrupt just `k1`: a program that loads `k0` and jumps there, to resume without
 //! the kernel (DESIGN 5), may be interrupted in between, though no other exception can fall there. An exception pushes kernel
@@ -23,7 +24,7 @@ use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::fault::{REGISTERS, Registers};
 use crate::cpu::frames::LastFrame;
 use crate::cpu::operands::*;
-use aegis_abi::limits::CALLS;
+use aegis_abi::calls::transfer::SYNCHRONOUS;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
@@ -33,6 +34,7 @@ unsafe extern "C" {
     fn vec_tlb_invalid();
     fn vec_unhandled();
     fn vec_kernel_fault();
+    fn vec_scrubbed();
 }
 
 /// Where a system call goes.
@@ -60,6 +62,11 @@ pub fn unhandled() -> u32 {
     vec_unhandled as *const () as u32
 }
 
+/// Where the kernel's own exception goes that it raises to give BadVAddr another value.
+pub fn scrubbed() -> u32 {
+    vec_scrubbed as *const () as u32
+}
+
 /// Where an exception of the kernel's own goes.
 pub fn kernel_fault() -> u32 {
     vec_kernel_fault as *const () as u32
@@ -83,7 +90,7 @@ global_asm!(
     "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block; load delay of k0
     "andi  $k0, $k0, {CODE_MASK}",              // k0 = code * 4; load delay of k1
     "addu  $k1, $k1, $k0",                      // k1 = &block.dispatch[code]
-    "lw    $k0, 0($k1)",                        // k0 = where to go
+    "lw    $k0, {DISPATCH}($k1)",               // k0 = where to go
     "lw    $k1, {SAVE}($k1)",                   // k1 = save area
     "bltz  $k0, vec_kernel",                    // the kernel's own
     " sw   $a0, 0($k1)",
@@ -96,10 +103,10 @@ global_asm!(
     "mfc0  $a1, $8",                            // a1 = BadVAddr
     "mfc0  $a2, $13",                           // a2 = Cause; the way back hides the load delay
     back_to_user!("$k0", "$k1"),
-    // Entry: k0 = code of the kernel's.
+    // Entry: k0 = code of the kernel's, k1 = the current block.
     "vec_kernel:",
     "jr    $k0",
-    " sltiu $k0, $v0, {CALLS}",                 // for vec_call: is the number one of Aegis'?
+    " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call: is it a synchronous transfer?
     ".org  vec_general + 0x80",
 
     // ---------------------------------------------------------------------------------------------------------------
@@ -113,6 +120,16 @@ global_asm!(
     "mfc0  $a1, $14",
     "mfc0  $a2, $8",
     enter_rust!("j", "aegis_unhandled"),
+
+    // ---------------------------------------------------------------------------------------------------------------
+    // The kernel's own exception that gives BadVAddr a meaningless value: see `enter`. On behind the instruction.
+    ".globl vec_scrubbed",
+    "vec_scrubbed:",
+    "mfc0  $k0, $14",
+    "nop",                                      // hazard: load delay
+    "addiu $k0, $k0, 4",
+    "jr    $k0",
+    " .word 0x42000010",                        // rfe
 
     // ---------------------------------------------------------------------------------------------------------------
     // A fault of the kernel's own: void aegis_kernel_fault(), with all registers in REGISTERS, on a stack of its own.
@@ -143,9 +160,10 @@ global_asm!(
     CURRENT = const CURRENT,
     K0 = const K0,
     REGISTERS = sym REGISTERS,
+    DISPATCH = const DISPATCH,
     SAVE = const SAVE,
     CODE_MASK = const CODE_MASK,
-    CALLS = const CALLS,
+    SYNCHRONOUS = const SYNCHRONOUS,
     FLUSH = const FLUSH,
     ISOLATE_CACHES = const ISOLATE_CACHES,
     USER_STATUS = const USER_STATUS,

@@ -3,12 +3,12 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use exos::abi::calls::{ANY_FRAME, Number, TABLE};
+use exos::abi::calls::{ANY, Number, TABLE};
 use exos::abi::limits::{GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT, USER_END};
-use exos::abi::{Env, Lo};
+use exos::abi::{Env, Lo, Pid};
 use exos::page_table::Rights;
 use exos::region::Region;
-use exos::{layout, machine};
+use exos::{layout, machine, schedule};
 use exos_checks::raw::calls::{address_of, call, context, insert, raw};
 use exos_checks::tap::Outcome;
 use exos_checks::{check_eq, get};
@@ -21,6 +21,9 @@ pub const WATCHED_PAGES: u32 = 64;
 pub const SPARE_FRAMES: usize = 32;
 /// More frames than this are given back in between.
 pub const MOST_FRAMES: usize = 256;
+
+/// More environments than this are forgotten.
+pub const MOST_ENVIRONMENTS: usize = 40;
 
 /// Marsaglia's xorshift, 32 bits.
 pub struct Random(u32);
@@ -53,9 +56,17 @@ pub struct Player {
     own_frames: BTreeSet<u32>,
     /// Frames that the calls may give up.
     pub frames: Vec<u32>,
-    /// The environment's own context.
+    /// Environments that the calls have made, living or gone. None of them ever runs.
+    pub environments: Vec<u32>,
+    /// The environment's own context, and one of nothing.
     context: Box<Env>,
+    nothing: Box<Env>,
     frame_count: u32,
+}
+
+/// Is the second argument of this call an environment, too?
+fn takes_two_pids(number: u32) -> bool {
+    number == Number::e_add as u32
 }
 
 impl Player {
@@ -73,7 +84,9 @@ impl Player {
             own_pages: BTreeSet::new(),
             own_frames: BTreeSet::new(),
             frames: Vec::with_capacity(MOST_FRAMES + SPARE_FRAMES),
+            environments: Vec::with_capacity(MOST_ENVIRONMENTS),
             context: Box::new(context()),
+            nothing: Box::new(Env::EMPTY),
             frame_count: machine::info().frames,
         };
         player.take_stock();
@@ -163,6 +176,22 @@ impl Player {
         frame << PAGE_SHIFT | bits
     }
 
+    /// The name of an environment, of its own or another's, perhaps of none.
+    pub fn pid(&mut self) -> u32 {
+        match self.random.below(8) {
+            0 => self.random.next(),
+            1 => machine::pid().0,
+            2 => self.random.below(4),
+            _ if self.environments.is_empty() => machine::pid().0,
+            3 => self.random.choose(&self.environments),
+            _ => {
+                // Of the last ones some live.
+                let last = self.environments.len() - 1;
+                self.environments[last.saturating_sub(self.random.below(3) as usize)]
+            }
+        }
+    }
+
     pub fn argument(&mut self) -> u32 {
         match self.random.below(4) {
             0 => self.address(),
@@ -183,17 +212,39 @@ impl Player {
             // Arguments of the right kind get further.
             match number {
                 n if n == Number::tlbwr as u32 => arguments = [self.address(), self.lo(), arguments[2], arguments[3]],
-                8..16 => arguments = [self.address(), self.number(), arguments[2], arguments[3]],
+                8..13 => arguments = [self.address(), self.number(), arguments[2], arguments[3]],
+                n if n == Number::p_add as u32 => {
+                    let prot = self.random.choose(&[0, 1, 3, 2]);
+                    let frame = if self.frames.is_empty() { 0 } else { self.random.choose(&self.frames) };
+                    arguments = [prot, self.pid(), frame, 0];
+                }
                 16..24 => arguments[0] = self.number(),
+                n if n == Number::s_free as u32 => arguments[0] = self.random.below(70),
+                n if n == Number::e_alloc as u32 => arguments[0] = self.random.choose(&[ANY, ANY, ANY, 0, 5, 63, 64]),
+                4..16 | 26..40 => {
+                    arguments[0] = self.pid();
+                    arguments[1] = if takes_two_pids(number) { self.pid() } else { self.random.below(70) };
+                    arguments[3] = self.random.below(70);
+                }
                 _ => arguments = [self.address(), self.number(), arguments[2], arguments[3]],
             }
         }
         if !self.harmless(number, &mut arguments) {
             return (number, u32::MAX);
         }
-        let (value, code) = raw(number, arguments);
+        let (value, code) = if number == Number::r#yield as u32 {
+            // The library must know, to go on.
+            (0, schedule::yield_to(Pid(arguments[0])).map_or_else(|error| error as u32, |()| 0))
+        } else {
+            raw(number, arguments)
+        };
         if code == 0 {
-            if number == Number::p_alloc as u32 {
+            if number == Number::e_alloc as u32 {
+                if self.environments.len() == MOST_ENVIRONMENTS {
+                    self.environments.swap_remove(0);
+                }
+                self.environments.push(value);
+            } else if number == Number::p_alloc as u32 {
                 self.frames.push(value);
             } else if number == Number::p_unref as u32 {
                 self.frames.retain(|&frame| frame != arguments[0]);
@@ -204,14 +255,34 @@ impl Player {
 
     /// Sees to it that a call cannot take away what the program lives on. False if the call must not be made.
     pub fn harmless(&mut self, number: u32, arguments: &mut [u32; 4]) -> bool {
+        const E_FREE: u32 = Number::e_free as u32;
+        const E_UNREF: u32 = Number::e_unref as u32;
+        const E_ALLOC: u32 = Number::e_alloc as u32;
+        const S_ALLOC: u32 = Number::s_alloc as u32;
+        const S_FREE: u32 = Number::s_free as u32;
+        const DONATE: u32 = Number::donate as u32;
         const POWER_OFF: u32 = Number::power_off as u32;
         const E_SET: u32 = Number::e_set as u32;
         const TLBWR: u32 = Number::tlbwr as u32;
         const P_UNREF: u32 = Number::p_unref as u32;
         const CONSOLE_WRITE: u32 = Number::console_write as u32;
+        let own = machine::pid().0;
         match number {
             // It would succeed.
             POWER_OFF => return false,
+            // The program would be gone, or have no slice.
+            E_FREE | E_UNREF | DONATE if arguments[0] == own => return false,
+            S_FREE if arguments[0] == 0 => return false,
+            // Whatever the kernel accepts must be nothing: none of them is to run.
+            E_ALLOC => {
+                if arguments[1] & 3 == 0 && self.bound(arguments[1]) {
+                    arguments[1] = address_of(&*self.nothing);
+                    insert(arguments[1]);
+                    insert(arguments[1] + size_of::<Env>() as u32 - 1);
+                }
+            }
+            // One that has a slice is destroyed, with a line on the console: that is enough now and then.
+            S_ALLOC if arguments[0] != own && self.random.below(64) != 0 => return false,
             TLBWR if self.own_pages.contains(&(arguments[0] >> PAGE_SHIFT)) => {
                 // Pages under guaranteed mappings are the kernel's to protect.
                 let guaranteed = layout::PINNED.iter().any(|(area, _)| area.contains(arguments[0]));
@@ -247,6 +318,14 @@ impl Player {
         true
     }
 
+    /// Destroys all environments that the calls have made.
+    pub fn end_environments(&mut self) {
+        for pid in core::mem::take(&mut self.environments) {
+            // Most are gone.
+            let _ = call(Number::e_free, [pid, 0, 0, 0]);
+        }
+    }
+
     pub fn bound(&self, address: u32) -> bool {
         machine::mapping(address).is_some() || machine::probe(address).is_some()
     }
@@ -260,7 +339,7 @@ impl Player {
             }
         }
         while self.frames.len() < SPARE_FRAMES {
-            self.frames.push(get!(call(Number::p_alloc, [ANY_FRAME, 0, 0, 0])));
+            self.frames.push(get!(call(Number::p_alloc, [ANY, 0, 0, 0])));
         }
         Ok(())
     }

@@ -1,0 +1,141 @@
+//! Interrupts for environments: their queues, in their own memory, and upcalls (thesis .10, figure 9-3).
+//!
+//! The kernel trusts nothing that stands in a queue. Its own part, head and overflow counts, it keeps itself and only shows there; of
+//! the rest it reads the tail, which may be anything, and the mask.
+
+use crate::Kernel;
+use crate::machine::Machine;
+use aegis_abi::Handler;
+use aegis_abi::interrupts::{CONSOLE, CONSOLE_BYTES, Interrupt, InterruptQueue, KINDS, TIMER};
+use aegis_abi::limits::QUEUE_ENTRIES;
+use core::mem::offset_of;
+use zerocopy::IntoBytes;
+
+/// Where the running environment is called up when the kernel is left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Upcall {
+    /// The handler.
+    pub handler: Handler,
+    /// Physical address of the save area.
+    pub save_area: u32,
+}
+
+/// The kernel's part of a queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Producer {
+    head: u32,
+    overflow: [u32; KINDS],
+}
+
+impl Producer {
+    /// Of a queue into which nothing was put.
+    pub const NEW: Producer = Producer { head: 0, overflow: [0; KINDS] };
+}
+
+impl<M: Machine> Kernel<M> {
+    /// Bytes have arrived on the console, at most [`CONSOLE_BYTES`]. They are for the environment that has the input.
+    pub fn input(&mut self, bytes: &[u8]) {
+        let mut arguments = [bytes.len() as u32, 0, 0];
+        for (i, &byte) in bytes.iter().enumerate().take(CONSOLE_BYTES) {
+            arguments[1 + i / 4] |= u32::from(byte) << (8 * (i % 4));
+        }
+        self.post(self.input, Interrupt { kind: CONSOLE, arguments });
+    }
+
+    /// To be called last, when all that an interrupt reports has been told. Where the running environment is called up, if it
+    /// is. Does not return on hardware where another one runs now.
+    pub fn leave_interrupt(&mut self) -> Option<Upcall> {
+        let upcall = self.upcall.take();
+        if self.schedule.is_idle() || !self.is_alive(self.current()) {
+            self.reschedule();
+            return None;
+        }
+        if upcall.is_some() {
+            self.write_queue(self.current(), offset_of!(InterruptQueue, mask), 0);
+        }
+        upcall
+    }
+
+    /// The call `timer`.
+    pub(crate) fn set_timer(&mut self, ticks: u32) {
+        let due = (ticks != 0).then_some(self.schedule.ticks.wrapping_add(ticks));
+        let current = self.current();
+        self.environments[current].timer = due;
+        self.schedule.timers = self.schedule.timers & !(1 << current) | u64::from(due.is_some()) << current;
+    }
+
+    /// Fires the timers that are due.
+    pub(crate) fn fire_timers(&mut self) {
+        let now = self.schedule.ticks;
+        let mut armed = self.schedule.timers;
+        while armed != 0 {
+            let number = armed.trailing_zeros() as usize;
+            armed &= armed - 1;
+            if self.environments[number].timer.take_if(|due| *due == now).is_some() {
+                self.schedule.timers &= !(1 << number);
+                self.post(number, Interrupt { kind: TIMER, arguments: [now, 0, 0] });
+            }
+        }
+    }
+
+    /// Puts an interrupt into an environment's queue, and calls it up if it may be. A full queue only counts.
+    fn post(&mut self, number: usize, interrupt: Interrupt) {
+        let kind = interrupt.kind;
+        let Some(tail) = self.read_queue(number, offset_of!(InterruptQueue, tail)) else { return };
+        let producer = &mut self.environments[number].producer;
+        if producer.head.wrapping_sub(tail) >= QUEUE_ENTRIES as u32 {
+            let count = &mut producer.overflow[kind as usize];
+            *count = count.wrapping_add(1);
+            let count = *count;
+            self.write_queue(number, offset_of!(InterruptQueue, overflow) + kind as usize * size_of::<u32>(), count);
+            return;
+        }
+        let place = producer.head as usize % QUEUE_ENTRIES;
+        producer.head = producer.head.wrapping_add(1);
+        let head = producer.head;
+        let entry = offset_of!(InterruptQueue, entries) + place * size_of::<Interrupt>();
+        for (i, word) in [kind].into_iter().chain(interrupt.arguments).enumerate() {
+            self.write_queue(number, entry + i * size_of::<u32>(), word);
+        }
+        self.write_queue(number, offset_of!(InterruptQueue, head), head);
+
+        let context = &self.environments[number].context;
+        let runs = !self.schedule.is_idle() && number == self.current();
+        match context.intx {
+            // The epilogue, if it is called up too, finds it withheld.
+            Some(save_area) if runs && context.ih != 0 && self.upcall.is_none() && self.is_unmasked(number, kind) => {
+                self.upcall = Some(Upcall { handler: self.environments[number].context.ih, save_area });
+            }
+            _ => self.withhold(number),
+        }
+    }
+
+    /// May an interrupt of this kind call the environment up?
+    pub(crate) fn is_unmasked(&self, number: usize, kind: u32) -> bool {
+        self.read_queue(number, offset_of!(InterruptQueue, mask)).is_none_or(|mask| mask >> kind & 1 != 0)
+    }
+
+    /// Says in an environment's queue that something has happened without an upcall.
+    pub(crate) fn withhold(&mut self, number: usize) {
+        self.write_queue(number, offset_of!(InterruptQueue, withheld), 1);
+    }
+
+    /// Says in an environment's queue whether its slice is over.
+    pub(crate) fn set_ended(&mut self, number: usize, ended: u32) {
+        self.write_queue(number, offset_of!(InterruptQueue, ended), ended);
+    }
+
+    /// A word of an environment's queue, if it has one.
+    fn read_queue(&self, number: usize, offset: usize) -> Option<u32> {
+        let queue = self.environments[number].context.queue?;
+        let mut word = 0u32;
+        self.machine.read(queue + offset as u32, word.as_mut_bytes());
+        Some(word)
+    }
+
+    fn write_queue(&mut self, number: usize, offset: usize, word: u32) {
+        if let Some(queue) = self.environments[number].context.queue {
+            self.machine.write(queue + offset as u32, word.as_bytes());
+        }
+    }
+}

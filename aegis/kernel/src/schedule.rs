@@ -1,0 +1,269 @@
+//! Who runs: round-robin through the vector of time slices (thesis 3.3, .7).
+//!
+//! The kernel begins slices and says when they are over; what is saved and restored in between is the application's affair. So
+//! nothing here switches by force: an environment whose slice is over is told, by its epilogue, and gives up the processor by
+//! `yield`. Until then each tick is on its account: it forfeits as many of its slices, and is destroyed when it owes too much.
+//!
+//! Where the next slice belongs to whoever runs already, nothing happens: contiguous slices cost no switches (3.3.1).
+
+use crate::Kernel;
+use crate::environment::Context;
+use crate::interrupt::Upcall;
+use crate::machine::Machine;
+use aegis_abi::limits::{EXCESS_THRESHOLD, SLICE_TICKS};
+use aegis_abi::{Error, Pid, interrupts, status};
+
+// A slice is over with the first tick that comes in it.
+const _: () = assert!(SLICE_TICKS == 1);
+
+/// A slice that is over, and whoever runs has yet to give up the processor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ended {
+    /// Who was told last. `None`: it has been destroyed since.
+    told: Option<usize>,
+    /// The slice that begins then.
+    next: usize,
+}
+
+/// Where in the vector we are.
+#[derive(Debug, Default)]
+pub(crate) struct Schedule {
+    /// The slice that runs, or ran last.
+    position: usize,
+    ended: Option<Ended>,
+    /// Slices in a row that were given up early. A whole revolution of them, and there is nothing to do.
+    early: usize,
+    /// Nobody runs: the machine waits for an interrupt.
+    idle: bool,
+    /// Ticks so far.
+    pub ticks: u32,
+    /// The environments that want an interrupt at a tick to come, a bit each.
+    pub timers: u64,
+    /// Ticks a second, if a clock ticks.
+    pub rate: Option<u32>,
+}
+
+impl Schedule {
+    pub const fn new() -> Schedule {
+        Schedule { position: 0, ended: None, early: 0, idle: false, ticks: 0, timers: 0, rate: None }
+    }
+
+    /// Does the machine wait for an interrupt?
+    pub fn is_idle(&self) -> bool {
+        self.idle
+    }
+}
+
+impl<M: Machine> Kernel<M> {
+    /// A clock ticks from now on, so many times a second; 0 where it counts something else than time.
+    pub fn set_clock(&mut self, rate: u32) {
+        self.schedule.rate = Some(rate);
+    }
+
+    /// The clock has ticked.
+    pub fn tick(&mut self) {
+        self.schedule.ticks = self.schedule.ticks.wrapping_add(1);
+        self.schedule.early = 0;
+        self.fire_timers();
+        if self.schedule.idle {
+            return;
+        }
+        let current = self.current();
+        match self.schedule.ended {
+            None => self.end_slice(),
+            Some(Ended { told, next }) => {
+                if let Some(late) = told {
+                    self.charge(late);
+                }
+                // Whoever was told may have transferred away.
+                if self.is_alive(current) && told != Some(current) {
+                    self.schedule.ended = Some(Ended { told: Some(current), next });
+                    self.tell(current);
+                }
+            }
+        }
+    }
+
+    /// The current slice is over.
+    fn end_slice(&mut self) {
+        self.settle();
+        let current = self.current();
+        let Some(next) = self.next_slice() else { return };
+        if self.slices.get(next).is_some_and(|slice| slice.holder == current) {
+            self.schedule.position = next;
+            return;
+        }
+        self.schedule.ended = Some(Ended { told: Some(current), next });
+        self.tell(current);
+    }
+
+    /// Tells an environment, which runs, that its slice is over.
+    fn tell(&mut self, number: usize) {
+        self.set_ended(number, 1);
+        let context = &self.environments[number].context;
+        match context.intx {
+            Some(save_area) if context.epi != 0 && self.is_unmasked(number, interrupts::SLICE_END) => {
+                let epilogue = Upcall { handler: context.epi, save_area };
+                if self.upcall.replace(epilogue).is_some() {
+                    // An interrupt, which is in the queue.
+                    self.withhold(number);
+                }
+            }
+            _ => self.withhold(number),
+        }
+    }
+
+    /// An environment has let a tick pass after its slice was over.
+    fn charge(&mut self, number: usize) {
+        let excess = &mut self.environments[number].excess;
+        *excess += 1;
+        if *excess > EXCESS_THRESHOLD {
+            log::error!("environment {number} destroyed: {excess} ticks beyond the end of its slices");
+            self.destroy(number);
+        }
+    }
+
+    /// Notes with whom the current slice is: with whoever runs, unless that has only the rest of it.
+    fn settle(&mut self) {
+        let holder = self.machine.holder().unwrap_or(self.current());
+        self.slices.set_holder(self.schedule.position, holder);
+        self.machine.set_holder(None);
+    }
+
+    /// The slice after the current one, without those that are forfeited: they are paid with.
+    fn next_slice(&mut self) -> Option<usize> {
+        let mut position = self.schedule.position;
+        loop {
+            // It ends: each step but the last pays a tick that somebody owes.
+            position = self.slices.after(position)?;
+            match &mut self.environments[self.slices.get(position)?.holder].excess {
+                0 => return Some(position),
+                excess => *excess -= 1,
+            }
+        }
+    }
+
+    /// Begins slice `n`; where it has been freed meanwhile, the one after it.
+    fn start(&mut self, n: usize) {
+        self.schedule.position = n;
+        self.schedule.ended = None;
+        self.machine.set_holder(None);
+        let Some(slice) = self.slices.get(n) else { return self.start_next() };
+        self.enter(slice.holder);
+    }
+
+    fn start_next(&mut self) {
+        match self.next_slice() {
+            Some(next) => self.start(next),
+            None => {
+                log::error!("no environment is left that has a slice");
+                self.power_off_with(status::NO_ENVIRONMENT);
+            }
+        }
+    }
+
+    /// Lets an environment run, from its prologue, or at first from its beginning. Does not return on hardware.
+    fn enter(&mut self, number: usize) {
+        self.schedule.idle = false;
+        let environment = &mut self.environments[number];
+        let (pc, arguments) = if environment.started {
+            (environment.context.pro, [0, 0])
+        } else {
+            environment.started = true;
+            (environment.context.init, [environment.context.argument, self.machine.info_frame()])
+        };
+        if pc == 0 {
+            log::error!("environment {number} destroyed: it has a slice, and no prologue");
+            self.destroy(number);
+            return self.start_next();
+        }
+        self.set_ended(number, 0);
+        self.machine.set_current(number);
+        self.machine.run(pc, arguments);
+    }
+
+    /// Finds somebody to run: the machine idles, or who ran is gone. Does not return on hardware.
+    pub(crate) fn reschedule(&mut self) {
+        if let Some(Ended { next, .. }) = self.schedule.ended {
+            return self.start(next);
+        }
+        if self.schedule.idle {
+            return self.start_next();
+        }
+        // Within the slice. Who had it for a part of it gives it back to the holder, who had all of it to the owner.
+        let position = self.schedule.position;
+        if let Some(owner) = self.slices.get(position).map(|slice| slice.owner) {
+            self.slices.set_holder(position, self.machine.holder().unwrap_or(owner));
+        }
+        self.start(position);
+    }
+
+    /// An environment is gone: nothing here may name it any more.
+    pub(crate) fn forget(&mut self, number: usize) {
+        self.slices.leave(number);
+        self.schedule.timers &= !(1 << number);
+        if self.machine.holder() == Some(number) {
+            let owner = self.slices.get(self.schedule.position).map(|slice| slice.owner);
+            self.machine.set_holder(owner);
+        }
+        if let Some(ended) = &mut self.schedule.ended {
+            ended.told = ended.told.filter(|&told| told != number);
+        }
+    }
+
+    /// The environment of this name, which may be yielded to.
+    fn yieldable(&self, pid: Pid) -> Result<usize, Error> {
+        let number = self.lookup(pid)?;
+        let Context { pro, init, .. } = &self.environments[number].context;
+        if *(if self.environments[number].started { pro } else { init }) == 0 { Err(Error::NoGate) } else { Ok(number) }
+    }
+
+    /// The call `yield`.
+    pub(crate) fn yield_to(&mut self, pid: Pid) -> Result<(), Error> {
+        if pid != aegis_abi::calls::NEXT {
+            let number = self.yieldable(pid)?;
+            // Point of no return. Of a slice that is over there is no rest.
+            if self.schedule.ended.is_none() {
+                if self.machine.holder().is_none() {
+                    self.machine.set_holder(Some(self.current()));
+                }
+                self.enter(number);
+                return Ok(());
+            }
+        }
+        if let Some(Ended { next, .. }) = self.schedule.ended {
+            self.start(next);
+            return Ok(());
+        }
+        self.settle();
+        self.schedule.early += 1;
+        if self.schedule.early >= self.slices.allocated().max(1) && self.schedule.rate.is_some() {
+            self.schedule.early = 0;
+            self.schedule.idle = true;
+            self.machine.idle();
+        } else {
+            self.start_next();
+        }
+        Ok(())
+    }
+
+    /// The call `donate`.
+    pub(crate) fn donate_to(&mut self, pid: Pid) -> Result<(), Error> {
+        let number = self.yieldable(pid)?;
+        let position = self.schedule.position;
+        let may = self.slices.get(position).is_some_and(|slice| slice.access >> self.current() & 1 != 0);
+        if !may {
+            return Err(Error::NotPermitted);
+        }
+        // Point of no return.
+        self.slices.give(number, position);
+        match self.schedule.ended {
+            Some(Ended { next, .. }) => self.start(next),
+            None => {
+                self.machine.set_holder(None);
+                self.enter(number);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! What the children do.
+
+use exos::abi::Pid;
+use exos::interrupts::critical;
+use exos::rpc::{self, LongMessage};
+use exos::{Cell, schedule};
+
+/// Requests after which the server ends; 0: it does not.
+static LEFT: Cell<u32> = Cell::new(0);
+/// Messages that have come.
+static MESSAGES: Cell<u32> = Cell::new(0);
+
+/// The number that an argument is.
+fn number(n: usize) -> u32 {
+    exos::args().nth(n).and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
+pub fn main(role: &str) -> i32 {
+    match role {
+        "exit" => number(2) as i32,
+        "arguments" => exos::args().skip(2).map(|word| word.len() as i32).sum(),
+        "spin" => loop {
+            core::hint::spin_loop();
+        },
+        "panic" => panic!("this panic is on purpose"),
+        "null" => exos_checks::raw::calls::load(8) as i32,
+        "server" => server(),
+        "client" => client(Pid(number(2)), number(3)),
+        "add" => add(number(2)),
+        _ => 1,
+    }
+}
+
+/// Answers all kinds of requests.
+fn server() -> i32 {
+    LEFT.set(number(2));
+    // That of short requests last: the parent tries it.
+    let opened = rpc::serve_long(long).and_then(|()| rpc::serve_messages(message)).and_then(|()| rpc::serve(short));
+    match opened {
+        Ok(()) => loop {
+            schedule::yield_now();
+        },
+        Err(_) => 1,
+    }
+}
+
+/// Operations of the server's short requests.
+pub const SUM: u32 = 0;
+pub const WHO: u32 = 1;
+pub const MESSAGES_SO_FAR: u32 = 2;
+pub const END: u32 = 3;
+pub const CALL_BACK: u32 = 4;
+
+extern "C" fn short(operation: u32, a: u32, b: u32, c: u32, caller: Pid) -> u64 {
+    match operation {
+        SUM => u64::from(a) + u64::from(b) + u64::from(c),
+        WHO => u64::from(caller.0) | 1 << 32,
+        MESSAGES_SO_FAR => u64::from(MESSAGES.get()),
+        END => exos::exit(a as i32),
+        // The caller awaits an answer, so it refuses.
+        CALL_BACK => u64::from(rpc::short(caller, [0; 4]) == Err(rpc::Failure::Busy)),
+        _ => u64::MAX,
+    }
+}
+
+extern "C" fn long(message: &mut LongMessage, caller: Pid) {
+    let LongMessage(words) = message;
+    words.reverse();
+    words[0] ^= caller.0;
+}
+
+extern "C" fn message(a: u32, b: u32, c: u32, d: u32, _caller: Pid) {
+    MESSAGES.set(MESSAGES.get() + a + b + c + d);
+}
+
+/// Calls a server so many times; its answers must be the sums.
+fn client(server: Pid, calls: u32) -> i32 {
+    for n in 0..calls {
+        match rpc::short(server, [SUM, n, 1, 2]) {
+            Ok([sum, 0]) if sum == n + 3 => {}
+            Err(rpc::Failure::Busy) => {
+                let _ = schedule::yield_to(server);
+            }
+            _ => return 1,
+        }
+    }
+    0
+}
+
+/// Adds to a counter in the shared page, in a critical section or without one.
+fn add(_times: u32) -> i32 {
+    critical(|| 0)
+}

@@ -1,0 +1,143 @@
+//! The tests.
+
+use crate::children;
+use alloc::format;
+use exos::abi::calls::{ANY, Number};
+use exos::abi::{Error, Pid};
+use exos::process::{self, End, Process, SpawnError};
+use exos::rpc::{self, Failure, LongMessage};
+use exos::{machine, schedule};
+use exos_checks::raw::calls::call;
+use exos_checks::tap::{self, Outcome};
+use exos_checks::{check, check_eq, get};
+
+/// This program's name in the archive.
+const SELF: &str = "processes";
+
+pub fn main() -> i32 {
+    tap::run(&[
+        ("a process has arguments and an exit status", exit_status),
+        ("what cannot be made is said", refusals),
+        ("a process that ends badly takes nobody with it", bad_ends),
+        ("a process that never yields is destroyed from outside", destroyed),
+        ("short calls, of an untrusted and a trusted server", short_calls),
+        ("long calls carry 20 words there and back", long_calls),
+        ("messages arrive, and want no answer", messages),
+        ("a server that is busy, or gone, or has no gate", failures),
+        ("a server that dies while it serves", death),
+        ("two clients of one server", two_clients),
+    ])
+}
+
+pub fn spawn(arguments: &[&str]) -> Result<Process, SpawnError> {
+    process::spawn(SELF, arguments)
+}
+
+/// A server that has opened its gates.
+fn server() -> Result<Process, alloc::string::String> {
+    let server = get!(spawn(&["server"]));
+    for _ in 0..1000 {
+        if rpc::short(server.pid(), [children::SUM, 1, 2, 3]) == Ok([6, 0]) {
+            return Ok(server);
+        }
+        get!(schedule::yield_to(server.pid()));
+    }
+    Err("the server does not answer".into())
+}
+
+fn exit_status() -> Outcome {
+    check_eq!(get!(spawn(&["exit", "7"])).wait(), End::Exited(7), "exit status");
+    check_eq!(get!(spawn(&["arguments", "one", "two", "three"])).wait(), End::Exited(11), "arguments");
+    check_eq!(get!(spawn(&["exit", "-5"])).wait(), End::Exited(0), "exit status");
+    Ok(())
+}
+
+fn refusals() -> Outcome {
+    check_eq!(process::spawn("nobody", &[]).err(), Some(SpawnError::NoProgram), "a program that is not there");
+    Ok(())
+}
+
+fn bad_ends() -> Outcome {
+    check_eq!(get!(spawn(&["panic"])).wait(), End::Exited(exos::status::PANIC), "after a panic");
+    check_eq!(get!(spawn(&["null"])).wait(), End::Exited(exos::status::EXCEPTION + 2), "after a null pointer");
+    Ok(())
+}
+
+fn destroyed() -> Outcome {
+    let process = get!(spawn(&["spin"]));
+    for _ in 0..3 {
+        get!(schedule::yield_to(process.pid()));
+    }
+    get!(process.kill());
+    check_eq!(process.kill(), Err(Error::NoSuchEnvironment), "killed twice");
+    check_eq!(process.wait(), End::Destroyed, "its end");
+    Ok(())
+}
+
+fn short_calls() -> Outcome {
+    let server = server()?;
+    for n in 0..100 {
+        check_eq!(rpc::short(server.pid(), [children::SUM, n, 5, 7]), Ok([n + 12, 0]), "untrusted call {n}");
+        check_eq!(rpc::trusted(server.pid(), [children::SUM, n, u32::MAX, 2]), Ok([n + 1, 1]), "trusted call {n}");
+    }
+    check_eq!(rpc::short(server.pid(), [children::WHO, 0, 0, 0]), Ok([machine::pid().0, 1]), "who calls");
+    check_eq!(rpc::short(server.pid(), [children::CALL_BACK, 0, 0, 0]), Ok([1, 0]), "called back while it awaits");
+    Ok(())
+}
+
+fn long_calls() -> Outcome {
+    let server = server()?;
+    for n in 0..10 {
+        let mut message = LongMessage(core::array::from_fn(|i| (i as u32 + n).wrapping_mul(0x0101_0101)));
+        let mut expected = message.0;
+        expected.reverse();
+        expected[0] ^= machine::pid().0;
+        check_eq!(rpc::call(server.pid(), &mut message), Ok(()), "call {n}");
+        check_eq!(message.0, expected, "answer {n}");
+    }
+    Ok(())
+}
+
+fn messages() -> Outcome {
+    let server = server()?;
+    for _ in 0..10 {
+        get!(rpc::send(server.pid(), [1, 2, 3, 4]));
+    }
+    check_eq!(rpc::short(server.pid(), [children::MESSAGES_SO_FAR, 0, 0, 0]), Ok([100, 0]), "sum of the messages");
+    Ok(())
+}
+
+fn failures() -> Outcome {
+    let process = get!(spawn(&["spin"]));
+    check_eq!(rpc::short(process.pid(), [0; 4]), Err(Failure::Kernel(Error::NoGate)), "no gate");
+    check_eq!(rpc::send(process.pid(), [0; 4]), Err(Error::NoGate), "no gate for messages");
+    let pid = process.pid();
+    drop(process);
+    check_eq!(rpc::short(pid, [0; 4]), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
+    check_eq!(rpc::trusted(pid, [0; 4]), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
+    check_eq!(rpc::call(pid, &mut LongMessage::default()), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
+    check_eq!(rpc::send(pid, [0; 4]), Err(Error::NoSuchEnvironment), "gone");
+    check_eq!(schedule::yield_to(Pid(u32::MAX)), Err(Error::NoSuchEnvironment), "never there");
+    Ok(())
+}
+
+fn death() -> Outcome {
+    let server = server()?;
+    let answer = rpc::short(server.pid(), [children::END, 9, 0, 0]);
+    check_eq!(answer, Err(Failure::Kernel(Error::NoSuchEnvironment)), "the answer of a server that ends");
+    check_eq!(server.wait(), End::Exited(9), "its end");
+    Ok(())
+}
+
+fn two_clients() -> Outcome {
+    let server = server()?;
+    let pid = format!("{}", server.pid().0);
+    let clients = [get!(spawn(&["client", &pid, "2000"])), get!(spawn(&["client", &pid, "3000"]))];
+    for client in &clients {
+        check_eq!(client.wait(), End::Exited(0), "a client's end");
+    }
+    let slice = call(Number::s_alloc, [machine::pid().0, ANY, 0, 0]);
+    check!(slice.is_ok(), "a slice");
+    get!(call(Number::s_free, [get!(slice), 0, 0, 0]));
+    Ok(())
+}

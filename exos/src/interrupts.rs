@@ -1,0 +1,111 @@
+//! Interrupts: of the console, of the timer, and the end of the slice.
+//!
+//! The kernel puts them into a queue in the library's memory, and calls the library up, unless they are masked (thesis .10; the details
+//! are those of [`aegis_abi::interrupts`]). A section of the program that must not be interrupted, nor lose the processor, masks them
+//! for as long as it takes, which is two stores: a [`critical`] section (thesis 2.2 and 7.2.3). It needs no lock that somebody could keep, and
+//! if its program dies in it, no other waits. It must be short: what it takes beyond the end of the slice, the program pays for.
+
+use crate::rt::cell::Cell;
+use crate::rt::instructions::barrier;
+use crate::rt::park;
+use crate::rt::state::{Entry, Queue, STATE};
+use aegis_abi::calls::NEXT;
+use aegis_abi::interrupts::{ALL, KINDS};
+use aegis_abi::limits::QUEUE_ENTRIES;
+
+pub use aegis_abi::interrupts::{CONSOLE, SLICE_END, TIMER};
+
+/// What is done when an interrupt of a kind comes, given its arguments. It comes between any two instructions of the program, outside
+/// critical sections, with all interrupts masked.
+pub type Handler = fn([u32; 3]);
+
+static HANDLERS: [Cell<Option<Handler>>; KINDS] = [const { Cell::new(None) }; KINDS];
+
+/// How often the program was called up, or looked into the queue, and how often its slice was over then.
+static TAKEN: [Cell<u32>; 2] = [const { Cell::new(0) }; 2];
+
+fn queue() -> &'static Queue {
+    &STATE.queue
+}
+
+/// Registers what is done when an interrupt of `kind` comes; returns what was done before.
+///
+/// # Panics
+/// For a kind that there is not.
+pub fn handle(kind: u32, handler: Option<Handler>) -> Option<Handler> {
+    let cell = &HANDLERS[kind as usize];
+    let before = cell.get();
+    cell.set(handler);
+    before
+}
+
+/// How many interrupts of `kind` were dropped so far, since the queue was full.
+///
+/// # Panics
+/// For a kind that there is not.
+pub fn dropped(kind: u32) -> u32 {
+    queue().overflow[kind as usize].get()
+}
+
+/// How often the processor was given up at the end of a slice.
+pub fn slices_ended() -> u32 {
+    TAKEN[1].get()
+}
+
+/// Does `body` without interrupts, and without losing the processor.
+pub fn critical<R>(body: impl FnOnce() -> R) -> R {
+    let before = queue().mask.get();
+    queue().mask.set(0);
+    barrier();
+    let result = body();
+    barrier();
+    if before != 0 {
+        unmask();
+    }
+    result
+}
+
+/// Handles what has come meanwhile, gives up the processor if the slice is over, and lets interrupts come again.
+pub(crate) fn unmask() {
+    let queue = queue();
+    loop {
+        queue.withheld.set(0);
+        drain(queue);
+        if queue.ended.get() != 0 {
+            count(1);
+            // It is not refused: it names nobody.
+            let _ = park::give_up(NEXT);
+        }
+        queue.mask.set(ALL);
+        if queue.withheld.get() == 0 {
+            return;
+        }
+        queue.mask.set(0);
+    }
+}
+
+/// Makes up for an upcall that came while the library could not take it.
+pub(crate) fn make_up() {
+    if STATE.deferred.get() != 0 {
+        STATE.deferred.set(0);
+        unmask();
+    }
+}
+
+/// Handles all that is in the queue.
+fn drain(queue: &Queue) {
+    count(0);
+    while queue.tail.get() != queue.head.get() {
+        let tail = queue.tail.get();
+        let Entry { kind, arguments } = &queue.entries[tail as usize % QUEUE_ENTRIES];
+        let (kind, arguments) = (kind.get(), [0, 1, 2].map(|n: usize| arguments[n].get()));
+        queue.tail.set(tail.wrapping_add(1));
+        if let Some(handler) = HANDLERS.get(kind as usize).and_then(Cell::get) {
+            handler(arguments);
+        }
+    }
+}
+
+fn count(n: usize) {
+    TAKEN[n].set(TAKEN[n].get().wrapping_add(1));
+}

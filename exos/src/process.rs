@@ -1,0 +1,261 @@
+//! Processes: environments that run programs of the archive.
+
+use crate::page_table::{self, Pages};
+use crate::region::Region;
+use crate::rt::cell::Cell;
+use crate::rt::{loader, memory};
+use crate::{programs, schedule};
+use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT};
+use aegis_abi::{Env, Error, Pid};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use elf::ElfBytes;
+use elf::abi::{EM_MIPS, ET_EXEC, PT_LOAD};
+use elf::endian::LittleEndian;
+use elf::file::Class;
+use zerocopy::FromBytes;
+
+/// A process that this one has made. When the value goes, so does the process, unless it has taken a reference to itself.
+#[derive(Debug)]
+pub struct Process {
+    pid: Pid,
+    /// Its state, which holds its exit status.
+    state: Region,
+    state_frame: u32,
+    slice: Option<u32>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// By itself, with this exit status.
+    Exited(i32),
+    /// It was destroyed.
+    Destroyed,
+}
+
+/// Why a process could not be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SpawnError {
+    /// The archive holds no such program.
+    NoProgram,
+    /// It is no program for this kind of processor, or has no context.
+    NotExecutable,
+    /// The kernel refused something.
+    Kernel(Error),
+    /// The page table did.
+    PageTable(page_table::Error),
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SpawnError::NoProgram => f.write_str("the archive holds no such program"),
+            SpawnError::NotExecutable => f.write_str("not a program for this processor"),
+            SpawnError::Kernel(error) => error.fmt(f),
+            SpawnError::PageTable(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for SpawnError {}
+
+impl From<Error> for SpawnError {
+    fn from(error: Error) -> Self {
+        SpawnError::Kernel(error)
+    }
+}
+
+impl From<page_table::Error> for SpawnError {
+    fn from(error: page_table::Error) -> Self {
+        SpawnError::PageTable(error)
+    }
+}
+
+/// A page of addresses through which memory of others is filled; reserved when it is first needed.
+static WINDOW: Cell<u32> = Cell::new(0);
+
+fn window() -> Result<Pages, page_table::Error> {
+    if WINDOW.get() == 0 {
+        let region = Region::reserve(1)?;
+        WINDOW.set(region.start());
+        // It is kept.
+        core::mem::forget(region);
+    }
+    Pages::new(WINDOW.get(), 1)
+}
+
+/// Makes a process that runs the program `name` of the archive, with arguments, and gives it a slice.
+///
+/// # Errors
+/// Says why it could not be made; nothing is left of it then.
+pub fn spawn(name: &str, arguments: &[&str]) -> Result<Process, SpawnError> {
+    let mut process = spawn_without_slice(name, arguments)?;
+    process.slice = Some(loader::give_slice(process.pid)?);
+    Ok(process)
+}
+
+/// As [`spawn`], but the process has no slice: it runs when it is yielded to.
+///
+/// # Errors
+/// As for [`spawn`].
+pub fn spawn_without_slice(name: &str, arguments: &[&str]) -> Result<Process, SpawnError> {
+    let program = programs::programs().find(|program| program.filename().as_str() == Ok(name));
+    let file = program.ok_or(SpawnError::NoProgram)?.data();
+    let image = Image::parse(file).ok_or(SpawnError::NotExecutable)?;
+
+    let frames = Frames::allocate(image.pages())?;
+    let window = window()?;
+    let mut next = frames.first;
+    for segment in &image.segments {
+        let mut left = segment.data;
+        let mut offset = segment.va % PAGE_BYTES;
+        for frame in next..next + segment.pages() {
+            let (part, rest) = left.split_at(left.len().min((PAGE_BYTES - offset) as usize));
+            if !part.is_empty() {
+                loader::fill(window, frame, offset, part)?;
+            }
+            (left, offset) = (rest, 0);
+        }
+        next += segment.pages();
+    }
+    let words: Vec<&str> = core::iter::once(name).chain(arguments.iter().copied()).collect();
+    let line: String = words.join(" ");
+    loader::set_command_line(window, frames.first, &line)?;
+
+    let mut env = image.env;
+    env.relocate(frames.first);
+    let state = Region::reserve(1)?;
+    memory::PAGE_TABLE.map(Pages::new(state.start(), 1)?, frames.first, page_table::Rights::ReadOnly)?;
+    let pid = loader::make(&env)?;
+    let process = Process { pid, state, state_frame: frames.first, slice: None };
+    frames.hand_over(pid)?;
+    Ok(process)
+}
+
+impl Process {
+    /// Its name in the kernel.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The slice that it was given.
+    pub fn slice(&self) -> Option<u32> {
+        self.slice
+    }
+
+    /// Waits until it ends, and lets it work meanwhile.
+    pub fn wait(&self) -> End {
+        while schedule::yield_to(self.pid).is_ok() {}
+        let page = Pages::new(self.state.start(), 1).expect("the region is a page");
+        loader::exit_status(page).map_or(End::Destroyed, End::Exited)
+    }
+
+    /// Destroys it.
+    ///
+    /// # Errors
+    /// `NoSuchEnvironment`, where it has ended already.
+    pub fn kill(&self) -> Result<(), Error> {
+        loader::destroy(self.pid)
+    }
+
+    /// Gives it the console's input.
+    ///
+    /// # Errors
+    /// `NoSuchEnvironment`; `NotPermitted`, where this process does not have the input.
+    pub fn focus(&self) -> Result<(), Error> {
+        loader::focus(self.pid)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = loader::release(self.pid);
+        memory::give_back(self.state_frame);
+    }
+}
+
+/// Consecutive frames of this process', until they are handed over.
+struct Frames {
+    first: u32,
+    count: u32,
+}
+
+impl Frames {
+    fn allocate(count: u32) -> Result<Frames, Error> {
+        loader::allocate_run(count).map(|first| Frames { first, count })
+    }
+
+    /// Gives all to an environment; the first, its state, is kept, too.
+    fn hand_over(mut self, pid: Pid) -> Result<(), Error> {
+        let end = self.first + self.count;
+        while self.count > 0 {
+            let frame = end - self.count;
+            loader::hand_over(frame, pid, frame == self.first)?;
+            self.count -= 1;
+            if frame == self.first {
+                self.first += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        for frame in self.first..self.first + self.count {
+            memory::give_back(frame);
+        }
+    }
+}
+
+/// A part of a program's image: virtual address, bytes in memory, and the first of them from the file.
+struct Segment<'a> {
+    va: u32,
+    bytes: u32,
+    data: &'a [u8],
+}
+
+impl Segment<'_> {
+    fn pages(&self) -> u32 {
+        (self.va + self.bytes).div_ceil(PAGE_BYTES) - (self.va >> PAGE_SHIFT)
+    }
+}
+
+/// A program, as its file has it.
+struct Image<'a> {
+    env: Env,
+    segments: Vec<Segment<'a>>,
+}
+
+impl<'a> Image<'a> {
+    /// `None`: it is no program.
+    fn parse(file: &'a [u8]) -> Option<Image<'a>> {
+        let elf = ElfBytes::<LittleEndian>::minimal_parse(file).ok()?;
+        let header = &elf.ehdr;
+        if header.class != Class::ELF32 || header.e_machine != EM_MIPS || header.e_type != ET_EXEC {
+            return None;
+        }
+        let section = elf.section_header_by_name(".aegis.env").ok()??;
+        let env = Env::read_from_bytes(elf.section_data(&section).ok()?.0).ok()?;
+        let mut segments = Vec::new();
+        for header in elf.segments()?.iter().filter(|header| header.p_type == PT_LOAD && header.p_memsz > 0) {
+            let data = elf.segment_data(&header).ok()?;
+            let bytes = u32::try_from(header.p_memsz).ok()?;
+            let va = u32::try_from(header.p_vaddr).ok()?;
+            va.checked_add(bytes)?.checked_add(PAGE_BYTES)?;
+            if data.len() > bytes as usize {
+                return None;
+            }
+            segments.push(Segment { va, bytes, data });
+        }
+        segments.sort_unstable_by_key(|segment| segment.va);
+        (!segments.is_empty()).then_some(Image { env, segments })
+    }
+
+    fn pages(&self) -> u32 {
+        self.segments.iter().map(Segment::pages).sum()
+    }
+}

@@ -1,0 +1,391 @@
+//! The two sides of calls between environments, on protected control transfers (thesis 3.4.2).
+//!
+//! What a transfer leaves alone is the message: `t8` says what kind it is, and the words are, by kind, in `a0`-`a3` (short), or in
+//! `a0`-`a3`, `t0`-`t7` and `s0`-`s7` (long). The kernel puts the sender's name into `v1`; an answer is taken from the awaited environment
+//! only.
+//!
+//! Strategy of the caller. It parks what it wants to find again ([`super::park`]), notes whom it awaits, and transfers. The answer arrives at
+//! the gate, which goes on with what is parked. Where the awaited environment dies, the slice returns to a prologue, which finds that out.
+//! Three ways differ in what is parked: for a trusted callee, which keeps the registers that a function must keep, just `ra`;
+//! otherwise all of these.
+//!
+//! Strategy of the callee. A request comes when the environment does not run, so something of its own is parked. It is served like an
+//! exception, on the exception stack below that, by a plain function; then the answer is transferred. While a request is
+//! served another one is refused; and so is one that comes while an answer is awaited, or that nobody is there to serve.
+//!
+//! Of a server's registers nothing reaches its clients but the answer; a caller that does not trust clears its own.
+
+use super::context::ARGUMENT_BYTES;
+use super::park::{Parked, ParkedFunction, park, unpark};
+use super::state::address_of;
+use crate::layout;
+use crate::rpc::{Kind, LongMessage};
+use aegis_abi::calls::transfer::SYNCHRONOUS;
+use aegis_abi::interrupts::ALL;
+use aegis_abi::{Error, Pid};
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+/// What a trusting caller pushes.
+#[repr(C, align(8))]
+struct ParkedTrusting {
+    parked: Parked,
+    ra: u32,
+}
+
+/// What a server pushes while it serves a request: room for arguments, the fifth argument, and the message, if it is long.
+#[repr(C, align(8))]
+struct Served {
+    arguments: [u32; ARGUMENT_BYTES / 4],
+    caller: u32,
+    message: LongMessage,
+}
+
+/// Clears what a function may change, but for `v0`, `v1`, `a0`, `a1` and `t8`.
+macro_rules! clear {
+    () => {
+        concat!(
+            "move  $at, $zero\n",
+            "move  $a2, $zero\n",
+            "move  $a3, $zero\n",
+            "move  $t0, $zero\n",
+            "move  $t1, $zero\n",
+            "move  $t2, $zero\n",
+            "move  $t3, $zero\n",
+            "move  $t4, $zero\n",
+            "move  $t5, $zero\n",
+            "move  $t6, $zero\n",
+            "move  $t7, $zero\n",
+            "move  $t9, $zero\n",
+            "mthi  $zero\n",
+            "mtlo  $zero\n"
+        )
+    };
+}
+
+/// Moves a long message between registers and memory, with `lw` or `sw`: at `$offset` from the register `$base`.
+macro_rules! long_message {
+    ($move:literal, $offset:literal, $base:literal) => {
+        concat!(
+            ".irp  n, 4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23\n",
+            $move,
+            " $\\n, ",
+            $offset,
+            "+4*(\\n-4)(",
+            $base,
+            ")\n",
+            ".endr\n"
+        )
+    };
+}
+
+global_asm!(
+    ".section .text.exos_gate, \"ax\", @progbits",
+    ".set push",
+    ".set noreorder",
+    ".set noat",
+
+    // The callers. The mask is clear. They return an error code, 0 if there is an answer, which they store.
+
+    // u32 exos_call_trusted(a0, a1, a2, a3, pid, [u32; 2] *answer): the callee keeps s0-s7, gp, fp. If it dies, they are lost, and
+    // with them the program.
+    ".globl exos_call_trusted",
+    "exos_call_trusted:",
+    "lw    $v1, 16($sp)",
+    "addiu $sp, $sp, -{trusting_bytes}",
+    "lui   $t0, %hi(exos_trusted_resume)",
+    "addiu $t0, $t0, %lo(exos_trusted_resume)",
+    "lw    $t1, {parked}($zero)",
+    "sw    $t0, {resume}($sp)",
+    "sw    $t1, {link}($sp)",
+    "sw    $ra, {trusting_ra}($sp)",
+    "sw    $sp, {parked}($zero)",
+    "sw    $v1, {awaited}($zero)",
+    "li    $t8, {short_request}",
+    "li    $v0, {synchronous}",
+    "syscall",                              // returns only if it is refused
+    "move  $v0, $v1",
+    "sw    $zero, {awaited}($zero)",
+    "b     1f",
+    " lw   $t1, {link}($sp)",
+    // The answer: a0, a1; or v0 = error: a refusal of the callee's, or the callee is gone, and with it our registers.
+    "exos_trusted_resume:",
+    "lw    $t1, {link}($sp)",
+    "addiu $t0, $v0, -{busy}",
+    "beqz  $v0, 1f",
+    " nop",
+    "bnez  $t0, exos_lost_registers",
+    " nop",
+    "1:",
+    "lw    $ra, {trusting_ra}($sp)",
+    "addiu $sp, $sp, {trusting_bytes}",
+    "lw    $t0, 20($sp)",
+    "sw    $t1, {parked}($zero)",
+    "sw    $a0, 0($t0)",
+    "sw    $a1, 4($t0)",
+    "jr    $ra",
+    " nop",
+    "exos_lost_registers:",
+    "jal   {lost_registers}",               // lost_registers(error), on what room is left
+    " move $a0, $v0",
+
+    // u32 exos_call_untrusted(a0, a1, a2, a3, pid, [u32; 2] *answer): nothing of the caller's is at the callee's mercy, and
+    // nothing but the message is to be seen.
+    ".globl exos_call_untrusted",
+    "exos_call_untrusted:",
+    "lw    $v1, 16($sp)",
+    "nop",                                  // hazard: load delay (MIPS I)
+    park!("exos_untrusted_resume"),
+    "sw    $v1, {awaited}($zero)",
+    "li    $t8, {short_request}",
+    "move  $at, $zero",
+    ".irp  n, 8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,25,28,30,31",
+    "move  $\\n, $zero",
+    ".endr",
+    "mthi  $zero",
+    "mtlo  $zero",
+    "li    $v0, {synchronous}",
+    "syscall",                              // returns only if it is refused
+    "move  $v0, $v1",
+    "sw    $zero, {awaited}($zero)",
+    "exos_untrusted_resume:",
+    unpark!(),
+    "lw    $t0, 20($sp)",
+    "nop",                                  // hazard: load delay (MIPS I)
+    "sw    $a0, 0($t0)",
+    "sw    $a1, 4($t0)",
+    "jr    $ra",
+    " nop",
+
+    // u32 exos_call_long(LongMessage *message, pid): as the above; the message is replaced by the answer.
+    ".globl exos_call_long",
+    "exos_call_long:",
+    "move  $t8, $a0",                       // t8 = &message
+    "move  $v1, $a1",
+    "sw    $a0, 0($sp)",                    // the caller has left room for arguments
+    park!("exos_long_resume"),
+    "sw    $v1, {awaited}($zero)",
+    long_message!("lw   ", "0", "$t8"),
+    "move  $at, $zero",
+    "move  $t9, $zero",
+    "move  $gp, $zero",
+    "move  $fp, $zero",
+    "move  $ra, $zero",
+    "mthi  $zero",
+    "mtlo  $zero",
+    "li    $t8, {long_request}",
+    "li    $v0, {synchronous}",
+    "syscall",                              // returns only if it is refused
+    "move  $v0, $v1",
+    "b     2f",
+    " sw   $zero, {awaited}($zero)",
+    // The answer in the registers of a message; or v0 = error.
+    "exos_long_resume:",
+    "bnez  $v0, 2f",
+    " nop",
+    "lw    $t9, {frame_bytes}($sp)",
+    "nop",                                  // hazard: load delay (MIPS I)
+    long_message!("sw   ", "0", "$t9"),
+    "2:",
+    unpark!(),
+    "jr    $ra",
+    " nop",
+
+    // The gate. Entry: v1 = sender, t8 = kind, all else the message. The mask is clear.
+    ".globl exos_gate",
+    "exos_gate:",
+    "lw    $at, {awaited}($zero)",
+    "sltiu $v0, $t8, {message_kind}",
+    "bnez  $v0, 3f",                        // a request
+    " nop",
+    // An answer, or the refusal of one.
+    "bne   $at, $v1, 9f",                   // nobody awaits it
+    " addiu $v0, $t8, -{answer}",
+    "lw    $sp, {parked}($zero)",
+    "sw    $zero, {awaited}($zero)",
+    "lw    $t9, {resume}($sp)",
+    "beqz  $v0, 4f",
+    " nop",
+    "li    $v0, {busy}",
+    "4:",
+    "jr    $t9",
+    " nop",
+    // Answers that nobody awaits are dropped: the slice is used for what is parked.
+    "9:",
+    "j     exos_prologue",
+    " nop",
+
+    // A request.
+    "3:",
+    "bnez  $at, 8f",                        // awaits an answer itself
+    " sll  $v0, $t8, 2",
+    "lw    $at, {serving}($zero)",
+    "lw    $v0, {handlers}($v0)",           // v0 = handler
+    "bnez  $at, 8f",                        // serves another one
+    " lw   $at, {parked}($zero)",
+    "beqz  $v0, 8f",                        // nobody is there to serve it
+    " addiu $t9, $at, -{guard}",
+    "sltiu $t9, $t9, {guard_to_end}+1",
+    "bnez  $t9, 5f",                        // what is parked stands on the exception stack: below it
+    " nop",
+    "ori   $at, $zero, {stack_end}",
+    "5:",
+    "addiu $sp, $at, -{served_bytes}",
+    "li    $t9, 1",
+    "sw    $t9, {serving}($zero)",
+    "li    $t9, {all}",
+    "sw    $v1, {caller}($sp)",             // the fifth argument
+    "bnez  $t8, 6f",                        // a long one
+    " sw   $t9, {mask}($zero)",
+    "jalr  $v0",                            // u64 handler(a0, a1, a2, a3, caller)
+    " nop",
+    "sw    $zero, {mask}($zero)",
+    "move  $a0, $v0",
+    "move  $a1, $v1",
+    clear!(),
+    "7:",
+    "move  $ra, $zero",
+    "lw    $v1, {caller}($sp)",
+    "sw    $zero, {serving}($zero)",
+    "move  $sp, $zero",
+    "li    $t8, {answer}",
+    "li    $v0, {synchronous}",
+    "syscall",                              // returns only if it is refused: the client is gone
+    "j     exos_prologue",
+    " nop",
+
+    "6:",
+    long_message!("sw   ", "{message}", "$sp"),
+    "addiu $a0, $sp, {message}",
+    "jalr  $v0",                            // handler(&message, caller)
+    " move $a1, $v1",
+    "sw    $zero, {mask}($zero)",
+    clear!(),
+    "move  $gp, $zero",
+    "move  $fp, $zero",
+    long_message!("lw   ", "{message}", "$sp"),
+    "b     7b",
+    " nop",
+
+    // Refused: the message goes back.
+    "8:",
+    "move  $at, $zero",
+    "move  $t9, $zero",
+    "li    $t8, {refusal}",
+    "li    $v0, {synchronous}",
+    "syscall",                              // returns only if it is refused
+    "j     exos_prologue",
+    " nop",
+
+    // The gate for messages without an answer. Entry: v1 = sender, a0-a3 = message. The mask is clear. What is left of the
+    // slice is used for what is parked.
+    ".globl exos_agate",
+    "exos_agate:",
+    "lw    $v0, {handlers}+{message_kind}*4($zero)",
+    "lw    $at, {parked}($zero)",
+    "beqz  $v0, 9b",                        // nobody is there to take it
+    " addiu $t9, $at, -{guard}",
+    "sltiu $t9, $t9, {guard_to_end}+1",
+    "bnez  $t9, 5f",
+    " nop",
+    "ori   $at, $zero, {stack_end}",
+    "5:",
+    "addiu $sp, $at, -{served_bytes}",
+    "li    $t9, {all}",
+    "sw    $v1, {caller}($sp)",             // the fifth argument
+    "jalr  $v0",                            // handler(a0, a1, a2, a3, caller)
+    " sw   $t9, {mask}($zero)",
+    "j     exos_prologue",
+    " sw   $zero, {mask}($zero)",
+    ".set pop",
+    trusting_bytes = const size_of::<ParkedTrusting>(),
+    trusting_ra = const offset_of!(ParkedTrusting, ra),
+    frame_bytes = const size_of::<ParkedFunction>(),
+    resume = const offset_of!(ParkedFunction, parked.resume),
+    link = const offset_of!(ParkedFunction, parked.link),
+    s = const offset_of!(ParkedFunction, s),
+    gp = const offset_of!(ParkedFunction, gp),
+    fp = const offset_of!(ParkedFunction, fp),
+    ra = const offset_of!(ParkedFunction, ra),
+    served_bytes = const size_of::<Served>(),
+    caller = const offset_of!(Served, caller),
+    message = const offset_of!(Served, message),
+    parked = const address_of!(parked),
+    awaited = const address_of!(awaited),
+    serving = const address_of!(serving),
+    handlers = const address_of!(handlers),
+    mask = const address_of!(queue.mask),
+    all = const ALL,
+    guard = const layout::EXCEPTION_STACK_GUARD.start,
+    guard_to_end = const layout::EXCEPTION_STACK.end() - layout::EXCEPTION_STACK_GUARD.start,
+    stack_end = const layout::EXCEPTION_STACK.end(),
+    short_request = const Kind::ShortRequest as u32,
+    long_request = const Kind::LongRequest as u32,
+    message_kind = const Kind::Message as u32,
+    answer = const Kind::Answer as u32,
+    refusal = const Kind::Refusal as u32,
+    busy = const BUSY,
+    synchronous = const SYNCHRONOUS,
+    lost_registers = sym lost_registers,
+);
+
+const _: () = {
+    // Compared with 0, and an index into the handlers.
+    assert!(Kind::ShortRequest as u32 == 0 && Kind::LongRequest as u32 == 1 && Kind::Message as u32 == 2);
+    assert!(Kind::Answer as u32 == 3 && Kind::Refusal as u32 == 4);
+    assert!(offset_of!(ParkedTrusting, parked) == 0 && offset_of!(ParkedFunction, parked) == 0);
+};
+
+/// Where the kernel's error codes end: the callee's library has refused.
+const BUSY: u32 = 0x100;
+
+unsafe extern "C" {
+    /// The gate of requests and answers, for the environment's context. Not to be called.
+    pub fn exos_gate();
+    /// The gate of messages, alike.
+    pub fn exos_agate();
+    fn exos_call_trusted(a0: u32, a1: u32, a2: u32, a3: u32, pid: u32, answer: *mut [u32; 2]) -> u32;
+    fn exos_call_untrusted(a0: u32, a1: u32, a2: u32, a3: u32, pid: u32, answer: *mut [u32; 2]) -> u32;
+    fn exos_call_long(message: *mut LongMessage, pid: u32) -> u32;
+}
+
+/// Why a call has no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// The kernel's reason.
+    Kernel(Error),
+    /// The callee's library has refused it: it serves another one, awaits an answer, or has nobody to serve it.
+    Busy,
+}
+
+fn failure(code: u32) -> Result<(), Failure> {
+    match code {
+        BUSY => Err(Failure::Busy),
+        code => super::park::result(code).map_err(Failure::Kernel),
+    }
+}
+
+/// A short call of an environment that keeps the registers of its callers. The mask must be clear.
+pub fn call_trusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Failure> {
+    let mut answer = [0; 2];
+    // SAFETY: the function keeps to the calling convention, as long as the callee does: that is what the caller trusts it for.
+    failure(unsafe { exos_call_trusted(a0, a1, a2, a3, pid.0, &mut answer) }).map(|()| answer)
+}
+
+/// A short call of any environment. The mask must be clear.
+pub fn call_untrusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Failure> {
+    let mut answer = [0; 2];
+    // SAFETY: the function keeps to the calling convention, whatever the callee does.
+    failure(unsafe { exos_call_untrusted(a0, a1, a2, a3, pid.0, &mut answer) }).map(|()| answer)
+}
+
+/// A long call of any environment; the message is replaced by the answer. The mask must be clear.
+pub fn call_long(pid: Pid, message: &mut LongMessage) -> Result<(), Failure> {
+    // SAFETY: as above.
+    failure(unsafe { exos_call_long(message, pid.0) })
+}
+
+/// A trusted callee has died with the registers that it should have kept.
+extern "C" fn lost_registers(code: u32) -> ! {
+    panic!("a trusted callee is gone ({}), and this program's registers with it", super::call::error(code));
+}

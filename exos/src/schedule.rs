@@ -1,0 +1,49 @@
+//! The processor: giving it up, and time.
+
+use crate::interrupts::{self, critical};
+use crate::rt::cell::Cell;
+use crate::rt::{call, park};
+use aegis_abi::calls::NEXT;
+use aegis_abi::{Error, Pid};
+
+/// Gives up the rest of the slice to whoever has the next one.
+pub fn yield_now() {
+    // It is not refused: it names nobody.
+    let _ = critical(|| park::give_up(NEXT));
+}
+
+/// Gives the rest of the slice to an environment.
+///
+/// # Errors
+/// `NoSuchEnvironment`, `NoGate`.
+pub fn yield_to(pid: Pid) -> Result<(), Error> {
+    critical(|| park::give_up(pid))
+}
+
+/// Ticks of the clock since the machine was started; wraps around at 2^32.
+pub fn ticks() -> u32 {
+    call::now()
+}
+
+/// Ticks a second; `None` where the clock counts something else than time, or there is none.
+pub fn rate() -> Option<u32> {
+    Some(call::clock_rate()).filter(|&rate| rate != 0)
+}
+
+/// Has the time come that [`sleep`] waits for?
+static AWAKE: Cell<bool> = Cell::new(false);
+
+/// Waits for so many ticks, and leaves the processor to others. There is one timer: a program that handles its interrupts itself must
+/// not sleep.
+pub fn sleep(ticks: u32) {
+    if ticks == 0 {
+        return;
+    }
+    AWAKE.set(false);
+    let before = interrupts::handle(interrupts::TIMER, Some(|_| AWAKE.set(true)));
+    call::set_timer(ticks);
+    while !AWAKE.get() {
+        yield_now();
+    }
+    interrupts::handle(interrupts::TIMER, before);
+}
