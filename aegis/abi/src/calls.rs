@@ -28,7 +28,7 @@ macro_rules! for_each_call {
             /// Makes environment number `n`, or any if it is [`ANY`]($crate::calls::ANY), and returns its name. `env` points to its
             /// [`Env`]($crate::Env), aligned to 4, whose frames are checked against the caller's rights; the new environment then
             /// has the rights to them that its context uses. It has no slice yet. The caller becomes its writer and holds a
-            /// reference. (Thesis .8)
+            /// reference. Number 0 is the first environment's for good. (Thesis .8)
             ///
             /// Errors: `NoSuchEnvironment`, `EnvironmentTaken`, `NoEnvironment`, and those of `e_set`.
             4 e_alloc(n: u32, env: $crate::UserPtr) -> $crate::Pid;

@@ -52,7 +52,8 @@ pub struct Env {
     /// Save area for interrupts and the end of a slice, alike. 0: none, and there is no upcall for them.
     pub intx_save_area: u32,
     /// The interrupt queue, an [`InterruptQueue`](crate::InterruptQueue): a physical address, aligned to 4, in a frame that the
-    /// environment may write. 0: none; interrupts for it are lost, and nothing is masked.
+    /// environment may write. A place that was not the queue before must hold an empty one. 0: none; interrupts for it are lost, and
+    /// nothing is masked.
     pub iq: u32,
     /// Handler for each exception code of the register Cause.
     pub xh: [Handler; EXCEPTIONS],

@@ -44,7 +44,7 @@ pub struct InterruptQueue {
     pub head: u32,
     /// Written by the kernel: how many interrupts of each kind were dropped, since the queue was full.
     pub overflow: [u32; KINDS],
-    /// Set by the kernel when something has happened without an upcall. Cleared by the program.
+    /// Set by the kernel when something has happened, or was dropped, without an upcall. Cleared by the program.
     pub withheld: u32,
     /// Written by the kernel: 1 from the end of the environment's slice on, 0 when it starts again.
     pub ended: u32,

@@ -6,7 +6,7 @@ use crate::environment::Context;
 use crate::frame::{Owner, Right};
 use crate::kernel::FIRST;
 use crate::machine::Machine;
-use aegis_abi::limits::ENV_DATA_BYTES;
+use aegis_abi::limits::{ENV_DATA_BYTES, ENVS};
 use aegis_abi::{Env, Error, Lo, Pid, UserPtr, UserVa, calls};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -29,12 +29,11 @@ impl<M: Machine> Calls for Kernel<M> {
     #[inline(never)]
     fn e_alloc(&mut self, n: u32, env: UserPtr) -> Result<Pid, Error> {
         let number = match n {
-            calls::ANY => self.environments.iter().position(|e| e.pid.is_none()).ok_or(Error::NoEnvironment)?,
-            n => match self.environments.get(n as usize) {
-                None => return Err(Error::NoSuchEnvironment),
-                Some(environment) if environment.pid.is_some() => return Err(Error::EnvironmentTaken),
-                Some(_) => n as usize,
-            },
+            calls::ANY => (FIRST + 1..ENVS).find(|&n| !self.is_alive(n)).ok_or(Error::NoEnvironment)?,
+            n if n as usize >= ENVS => return Err(Error::NoSuchEnvironment),
+            // The first environment has rights that nobody inherits.
+            n if n as usize == FIRST || self.is_alive(n as usize) => return Err(Error::EnvironmentTaken),
+            n => n as usize,
         };
         let context = self.given_context(env)?;
         // Point of no return.
@@ -161,7 +160,7 @@ impl<M: Machine> Calls for Kernel<M> {
             None => self.leave(number, frame),
             Some(right) => {
                 if right == Right::Read && self.frames.has(number, frame, Right::Write) {
-                    self.break_bindings(number, frame);
+                    self.break_bindings(number, frame, Right::Write);
                     self.frames.protect(number, frame);
                 }
                 self.frames.add(number, frame, right);
@@ -203,6 +202,7 @@ impl<M: Machine> Calls for Kernel<M> {
         let number = self.lookup_to_write(pid)?;
         // Point of no return.
         self.slices.give(number, n);
+        self.allocated(number, n);
         Ok(n as u32)
     }
 

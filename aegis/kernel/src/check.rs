@@ -2,10 +2,15 @@
 //! it.
 
 use crate::Kernel;
+use crate::environment::{Context, Environment};
 use crate::frame::{Owner, Right};
+use crate::interrupt::Producer;
+use crate::kernel::FIRST;
 use crate::machine::{Live, Machine};
 use crate::name::number_of_tag;
+use crate::slice::Slice;
 use aegis_abi::Lo;
+use aegis_abi::limits::{ENVS, EXCESS_THRESHOLD, SLICES};
 use core::fmt;
 use stlb::{Edit, Geometry};
 
@@ -40,6 +45,19 @@ pub enum Inconsistency {
     },
     /// The free list does not hold just the free frames.
     FreeList,
+    /// An environment lives without a reference or is dead with something left, names a dead one, owes too much, or
+    /// does not have as many frames as its record says.
+    Environment {
+        /// Its number.
+        number: usize,
+    },
+    /// An allocated slice names a dead environment, or its owner is not on its list.
+    Slice {
+        /// Its number.
+        slice: usize,
+    },
+    /// Who has the input or the current slice, or was told of its end, is dead.
+    Schedule,
     /// A live entry of the hardware TLB is not what the STLB has for its pair.
     Live {
         /// The entry's place.
@@ -61,6 +79,8 @@ impl<M: Machine> Kernel<M> {
     pub fn check(&self) -> Result<(), Inconsistency> {
         self.check_rights()?;
         self.check_frames()?;
+        self.check_environments()?;
+        self.check_schedule()?;
         self.check_live()
     }
 
@@ -150,6 +170,54 @@ impl<M: Machine> Kernel<M> {
             }
         }
         Inconsistency::FreeList
+    }
+
+    fn check_environments(&self) -> Result<(), Inconsistency> {
+        let mut held = [0; ENVS];
+        for frame in (0..self.frames.total()).filter(|&frame| self.frames.owner(frame) != Owner::Kernel) {
+            let mut holders = self.frames.holders(frame);
+            while holders != 0 {
+                held[holders.trailing_zeros() as usize] += 1;
+                holders &= holders - 1;
+            }
+        }
+        let living = self.living();
+        for (number, environment) in self.environments.iter().enumerate() {
+            let Environment { pid, context, writers, references, started, excess, timer, producer, .. } = environment;
+            let consistent = match pid {
+                Some(pid) => number_of_tag(pid.0) == number && *references != 0 && *excess <= EXCESS_THRESHOLD,
+                None => {
+                    let rest = (*writers, *references, *started, *excess, *timer, *producer, held[number]);
+                    rest == (0, 0, false, 0, None, Producer::NEW, 0) && *context == Context::EMPTY
+                }
+            };
+            let named = writers | references;
+            if !consistent || named & !living != 0 || self.frames.held(number) != held[number] {
+                return Err(Inconsistency::Environment { number });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_schedule(&self) -> Result<(), Inconsistency> {
+        let living = self.living();
+        for slice in 0..SLICES {
+            let Some(&Slice { owner, holder, access }) = self.slices.get(slice) else { continue };
+            if access & !living != 0 || access >> owner & 1 == 0 || living >> holder & 1 == 0 {
+                return Err(Inconsistency::Slice { slice });
+            }
+        }
+        let named = [self.machine.holder(), self.schedule.told(), Some(self.input).filter(|&input| input != FIRST)];
+        if named.into_iter().flatten().all(|number| self.is_alive(number)) {
+            Ok(())
+        } else {
+            Err(Inconsistency::Schedule)
+        }
+    }
+
+    /// The living environments, a bit each.
+    fn living(&self) -> u64 {
+        (0..ENVS).filter(|&number| self.is_alive(number)).fold(0, |living, number| living | 1 << number)
     }
 
     fn check_live(&self) -> Result<(), Inconsistency> {

@@ -23,7 +23,7 @@ pub struct Upcall {
 /// The kernel's part of a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Producer {
-    head: u32,
+    pub(crate) head: u32,
     overflow: [u32; KINDS],
 }
 
@@ -80,6 +80,8 @@ impl<M: Machine> Kernel<M> {
 
     /// Puts an interrupt into an environment's queue, and calls it up if it may be. A full queue only counts.
     fn post(&mut self, number: usize, interrupt: Interrupt) {
+        // There may be something to do for those that have given up their slices.
+        self.schedule.early = 0;
         let kind = interrupt.kind;
         let Some(tail) = self.read_queue(number, offset_of!(InterruptQueue, tail)) else { return };
         let producer = &mut self.environments[number].producer;
@@ -87,6 +89,7 @@ impl<M: Machine> Kernel<M> {
             let count = &mut producer.overflow[kind as usize];
             *count = count.wrapping_add(1);
             let count = *count;
+            self.withhold(number);
             self.write_queue(number, offset_of!(InterruptQueue, overflow) + kind as usize * size_of::<u32>(), count);
             return;
         }

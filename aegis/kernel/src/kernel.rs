@@ -3,7 +3,7 @@
 use crate::dispatch::dispatch;
 use crate::environment::{Context, Environment};
 use crate::frame::{Frames, Owner, Right};
-use crate::interrupt::Upcall;
+use crate::interrupt::{Producer, Upcall};
 use crate::machine::{Machine, Refill};
 use crate::name::{asid, number_of_tag};
 use crate::schedule::Schedule;
@@ -233,8 +233,12 @@ impl<M: Machine> Kernel<M> {
         for frame in old.bound_frames() {
             self.frames.unbind(frame);
         }
+        let Environment { context: new, producer, .. } = &mut self.environments[number];
+        if new.queue != old.queue {
+            // Into a new queue nothing was put.
+            *producer = Producer::NEW;
+        }
         // What was cached for a page, on an old guarantee or before a new one, no longer holds. Guarantees are refilled.
-        let new = &self.environments[number].context;
         let pages: heapless::Vec<u32, { 2 * GUARANTEED_MAPPINGS }> =
             old.guaranteed_pages().chain(new.guaranteed_pages()).collect();
         for page in pages {
@@ -251,20 +255,21 @@ impl<M: Machine> Kernel<M> {
     #[inline(never)]
     pub(crate) fn leave(&mut self, number: usize, n: u32) {
         if self.frames.bindings(n) > 0 {
-            self.break_bindings(number, n);
+            self.break_bindings(number, n, Right::Read);
         }
         if self.frames.leave(number, n) {
             self.machine.zero(n);
         }
     }
 
-    /// Breaks every binding of environment `number` that names frame `n`.
-    pub(crate) fn break_bindings(&mut self, number: usize, n: u32) {
-        self.edit_all(number, |_, _, lo| if lo.v() && lo.pfn() == n { Lo::INVALID } else { lo });
+    /// Breaks every binding of environment `number` that names frame `n` and rests on `right`, or on any if that is to read.
+    pub(crate) fn break_bindings(&mut self, number: usize, n: u32, right: Right) {
+        let breaks = |lo: Lo| lo.pfn() == n && (right == Right::Read || lo.w());
+        self.edit_all(number, |_, _, lo| if lo.v() && breaks(lo) { Lo::INVALID } else { lo });
         let context = &mut self.environments[number].context;
         let mut broken = 0;
         context.guaranteed.retain(|mapping| {
-            let keep = mapping.lo.pfn() != n;
+            let keep = !breaks(mapping.lo);
             broken += u32::from(!keep);
             keep
         });

@@ -31,8 +31,9 @@ pub(crate) struct Schedule {
     /// The slice that runs, or ran last.
     position: usize,
     ended: Option<Ended>,
-    /// Slices in a row that were given up early. A whole revolution of them, and there is nothing to do.
-    early: usize,
+    /// Slices in a row that were given up early, with no interrupt between. A whole revolution of them, and there is
+    /// nothing to do.
+    pub early: usize,
     /// Nobody runs: the machine waits for an interrupt.
     idle: bool,
     /// Ticks so far.
@@ -46,6 +47,11 @@ pub(crate) struct Schedule {
 impl Schedule {
     pub const fn new() -> Schedule {
         Schedule { position: 0, ended: None, early: 0, idle: false, ticks: 0, timers: 0, rate: None }
+    }
+
+    /// Who was told that the slice is over, and has yet to give up the processor.
+    pub fn told(&self) -> Option<usize> {
+        self.ended?.told
     }
 
     /// Does the machine wait for an interrupt?
@@ -130,6 +136,19 @@ impl<M: Machine> Kernel<M> {
         self.machine.set_holder(None);
     }
 
+    /// Notes who has the current slice, where that is not who runs.
+    fn note_holder(&self, holder: Option<usize>) {
+        self.machine.set_holder(holder.filter(|&holder| holder != self.current()));
+    }
+
+    /// Slice `n` has been allocated to `number`. Where it is the current one, freed meanwhile, who runs has only the
+    /// rest of it.
+    pub(crate) fn allocated(&self, number: usize, n: usize) {
+        if n == self.schedule.position && self.schedule.ended.is_none() {
+            self.note_holder(Some(number));
+        }
+    }
+
     /// The slice after the current one, without those that are forfeited: they are paid with.
     fn next_slice(&mut self) -> Option<usize> {
         let mut position = self.schedule.position;
@@ -179,6 +198,7 @@ impl<M: Machine> Kernel<M> {
         }
         self.set_ended(number, 0);
         self.machine.set_current(number);
+        self.note_holder(self.machine.holder());
         self.machine.run(pc, arguments);
     }
 
@@ -204,7 +224,7 @@ impl<M: Machine> Kernel<M> {
         self.schedule.timers &= !(1 << number);
         if self.machine.holder() == Some(number) {
             let owner = self.slices.get(self.schedule.position).map(|slice| slice.owner);
-            self.machine.set_holder(owner);
+            self.note_holder(owner);
         }
         if let Some(ended) = &mut self.schedule.ended {
             ended.told = ended.told.filter(|&told| told != number);

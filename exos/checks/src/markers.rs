@@ -33,6 +33,16 @@ spans! {
     RustHandler = 5, "exception and back, handler in Rust";
     /// One load from a page that only the page table knows.
     Miss = 6, "TLB miss handled by the library";
+    /// One synchronous transfer, with the number in its register already, to the first instruction at the callee's gate.
+    Transfer = 7, "synchronous control transfer";
+    /// One asynchronous transfer, alike.
+    AsynchronousTransfer = 8, "asynchronous control transfer";
+    /// One short call of a trusted server that adds two numbers, and back.
+    TrustedCall = 9, "trusted LRPC and back";
+    /// One short call of an untrusted server, alike.
+    UntrustedCall = 10, "untrusted LRPC and back";
+    /// One long call, whose server does nothing.
+    LongCall = 11, "RPC of 20 words and back";
 }
 
 /// Pages in [`Span::StlbHits`]. A refill loads as many as an entry of the software TLB maps.

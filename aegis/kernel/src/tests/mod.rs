@@ -3,7 +3,10 @@
 mod bindings;
 mod boot;
 mod calls;
+mod environments;
 mod frames;
+mod interrupts;
 mod model;
 mod names;
 mod random;
+mod slices;

@@ -1,11 +1,12 @@
 //! A model of a machine: memory, a hardware TLB that replaces at random, and a record of what else was asked of it.
 
-use crate::environment::Context;
+use crate::environment::{Context, Environment};
 use crate::kernel::FIRST;
 use crate::machine::{Block, Live, Machine, Refill};
-use crate::{Kernel, Miss};
-use aegis_abi::limits::{ENV_DATA_BYTES, PAGE_BYTES, PAGE_SHIFT};
-use aegis_abi::{Env, Handler, Lo, Mapping};
+use crate::{Kernel, Miss, Upcall};
+use aegis_abi::calls::{NEXT, Number};
+use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, PAGE_BYTES, PAGE_SHIFT, SLICES};
+use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Mapping, Pid};
 use std::cell::{Cell, RefCell};
 use stlb::{Geometry, Registers, Stlb};
 use zerocopy::IntoBytes;
@@ -193,6 +194,112 @@ pub fn good_env() -> Env {
     env
 }
 
+/// Physical address of the page of [`child`] number `n`, which holds its save areas and its queue, as that of
+/// [`good_env`] does.
+pub fn page(n: usize) -> u32 {
+    let frame = if n == FIRST { GUARANTEED_FRAME } else { 40 + n as u32 };
+    frame << PAGE_SHIFT
+}
+
+/// Where environment `n` has the handler that is `offset` bytes beyond its `init`; see [`good_env`].
+pub fn handler(n: usize, offset: u32) -> Handler {
+    HANDLER + 0x1_0000 * n as u32 + offset
+}
+
+/// The offsets of `ih`, `epi` and `pro`.
+pub const INTERRUPT: u32 = 4;
+pub const EPILOGUE: u32 = 8;
+pub const PROLOGUE: u32 = 12;
+
+/// The context of [`child`] number `n`: its own page in place of the first environment's, and handlers of its own.
+pub fn child_env(n: usize) -> Env {
+    let mut env = good_env();
+    for address in [&mut env.tlbx_save_area, &mut env.genx_save_area, &mut env.intx_save_area, &mut env.iq] {
+        *address += page(n) - page(FIRST);
+    }
+    env.xh = [handler(n, 0); 32];
+    for entry in [&mut env.ih, &mut env.epi, &mut env.pro, &mut env.init, &mut env.gate, &mut env.agate] {
+        *entry += handler(n, 0) - HANDLER;
+    }
+    env.argument = 1000 + n as u32;
+    env.xl[5].lo += page(n) - page(FIRST);
+    env
+}
+
+/// Has the running environment call `e_alloc` for number `n` under `env`, which it puts into its guaranteed page.
+pub fn e_alloc<G: Geometry>(kernel: &mut Kernel<Model<G>>, n: u32, env: &Env) -> Result<Pid, Error> {
+    put(kernel, page(kernel.current()) | ENV_OFFSET, env);
+    kernel.call(Number::e_alloc as u32, [n, GUARANTEED_VA | ENV_OFFSET, 0, 0]).map(Pid)
+}
+
+/// Where [`e_alloc`] puts the context in the page.
+pub const ENV_OFFSET: u32 = 0x800;
+
+/// Has the running environment make number `n` with a page of its own, and nothing else.
+pub fn child<G: Geometry>(kernel: &mut Kernel<Model<G>>, n: usize) -> Pid {
+    let frame = page(n) >> PAGE_SHIFT;
+    kernel.call(Number::p_alloc as u32, [frame, 0, 0, 0]).unwrap();
+    let pid = e_alloc(kernel, n as u32, &child_env(n)).unwrap();
+    kernel.call(Number::p_unref as u32, [frame, 0, 0, 0]).unwrap();
+    pid
+}
+
+/// A kernel in which the first environment has slice 0, and children 1 to `n` the slices of their numbers. All have
+/// started, the first runs again, and their queues are empty.
+pub fn family<G: Geometry>(n: usize) -> Box<Kernel<Model<G>>> {
+    let mut kernel = kernel::<G>();
+    for n in 1..=n {
+        let pid = child(&mut kernel, n);
+        kernel.call(Number::s_alloc as u32, [pid.0, n as u32, 0, 0]).unwrap();
+    }
+    for n in 1..=n + 1 {
+        tick(&mut kernel);
+        kernel.call(Number::r#yield as u32, [NEXT.0, 0, 0, 0]).unwrap();
+        assert_eq!(kernel.current(), if n == kernel.slices.allocated() { FIRST } else { n });
+    }
+    (FIRST..=n).for_each(|n| set_queue(&kernel, n, |queue| *queue = InterruptQueue::EMPTY));
+    kernel.check().expect("the family is consistent");
+    kernel
+}
+
+/// The name of environment `n`, which lives.
+pub fn pid<G: Geometry>(kernel: &Kernel<Model<G>>, n: usize) -> u32 {
+    kernel.environments[n].pid.unwrap().0
+}
+
+/// The clock ticks, and nothing else happens.
+pub fn tick<G: Geometry>(kernel: &mut Kernel<Model<G>>) -> Option<Upcall> {
+    kernel.tick();
+    kernel.leave_interrupt()
+}
+
+/// The queue of environment `n`.
+pub fn queue<G: Geometry>(kernel: &Kernel<Model<G>>, n: usize) -> InterruptQueue {
+    let mut queue = InterruptQueue::EMPTY;
+    kernel.machine.read(page(n) + QUEUE % PAGE_BYTES, queue.as_mut_bytes());
+    queue
+}
+
+/// Changes the queue of environment `n`.
+pub fn set_queue<G: Geometry>(kernel: &Kernel<Model<G>>, n: usize, change: impl FnOnce(&mut InterruptQueue)) {
+    let mut changed = queue(kernel, n);
+    change(&mut changed);
+    kernel.machine.write(page(n) + QUEUE % PAGE_BYTES, changed.as_bytes());
+}
+
+/// Who runs, and where it was started last; `None`: the machine idles.
+pub fn runs<G: Geometry>(kernel: &Kernel<Model<G>>) -> Option<(usize, Handler)> {
+    kernel.machine.running.get().map(|(pc, _)| (kernel.current(), pc))
+}
+
+/// Makes a call that fails, and sees that it has changed nothing.
+#[track_caller]
+pub fn fails<G: Geometry>(kernel: &mut Kernel<Model<G>>, number: Number, arguments: [u32; 4], error: Error) {
+    let before = snapshot(kernel);
+    assert_eq!(kernel.call(number as u32, arguments), Err(error), "{number:?}, {arguments:x?}");
+    assert!(before == snapshot(kernel), "{number:?}, {arguments:x?} changed something");
+}
+
 /// A kernel with one environment, which holds one frame.
 pub fn kernel<G: Geometry>() -> Box<Kernel<Model<G>>> {
     let mut kernel = Box::new(Kernel::new(Model::new()));
@@ -208,27 +315,55 @@ pub fn kernel<G: Geometry>() -> Box<Kernel<Model<G>>> {
 }
 
 /// All that a failed call must leave as it is. (The order of the free list is part of it.)
-pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> impl PartialEq + std::fmt::Debug + use<G> {
+#[derive(PartialEq)]
+pub struct Snapshot {
+    state: String,
+    memory: Vec<u8>,
+    generations: Vec<u32>,
+}
+
+impl Snapshot {
+    /// The same, but for the names that environments have had.
+    pub fn without_names(mut self) -> Snapshot {
+        self.generations.clear();
+        self
+    }
+}
+
+pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
+    let Kernel { machine, schedule, input, upcall, environments, slices, frames, .. } = kernel;
     let mut lines = Vec::new();
-    kernel.machine.stlb().scan(0, 0, |line| {
-        lines.push((line, kernel.machine.stlb().is_in_overflow(line.context)));
+    machine.stlb().scan(0, 0, |line| {
+        lines.push((line, machine.stlb().is_in_overflow(line.context)));
         stlb::Edit::Keep
     });
-    let frames: Vec<_> =
-        (0..FRAMES).map(|n| (kernel.frames.owner(n), kernel.frames.holders(n), kernel.frames.bindings(n))).collect();
-    let free: Vec<u32> = kernel.frames.free_list().collect();
-    let environment = &kernel.environments[FIRST];
-    let tlb = *kernel.machine.tlb.borrow();
-    let memory = kernel.machine.memory.borrow().clone();
-    let blocks = kernel.machine.blocks.borrow()[FIRST];
-    (lines, frames, free, (environment.pid, environment.context.clone()), tlb, memory, blocks)
+    let records: Vec<_> =
+        (0..FRAMES).map(|n| (frames.owner(n), frames.holders(n), frames.writers(n), frames.bindings(n))).collect();
+    let held: Vec<u32> = (0..ENVS).map(|n| frames.held(n)).collect();
+    let free: Vec<u32> = frames.free_list().collect();
+    let slices: Vec<_> = (0..SLICES).filter_map(|n| Some((n, slices.get(n)?))).collect();
+    let living = environments.iter().enumerate().filter(|(_, environment)| environment.pid.is_some());
+    let living: Vec<_> = living
+        .map(|(number, Environment { pid, context, writers, references, started, excess, timer, producer, .. })| {
+            (number, pid, context, (writers, references), (started, excess, timer, producer))
+        })
+        .collect();
+    let blocks: Vec<_> =
+        machine.blocks.borrow().iter().map(|block| block.as_ref().map(|block| format!("{block:?}"))).collect();
+    let Model { tlb, data, console, stopped, current, holder, running, .. } = machine;
+    let state = format!(
+        "{schedule:?} {input} {upcall:?} {lines:?} {records:?} {held:?} {free:?} {slices:?} {living:?} {blocks:?} \
+         {tlb:?} {data:?} {console:?} {stopped:?} {current:?} {holder:?} {running:?}"
+    );
+    let generations = environments.iter().map(|environment| environment.generation).collect();
+    Snapshot { state, memory: machine.memory.borrow().clone(), generations }
 }
 
 /// What a program's reference to `va` finds, the kernel helping as it does on a miss: the page's binding as the STLB has it
 /// after the hardware TLB has served it.
 pub fn reference<G: Geometry>(kernel: &mut Kernel<Model<G>>, va: u32) -> Option<Lo> {
     let context = kernel.context_register(va);
-    let (asid, half) = (crate::name::asid::<G>(FIRST), G::half(va));
+    let (asid, half) = (crate::name::asid::<G>(kernel.current()), G::half(va));
     for _ in 0..2 {
         let tlb = *kernel.machine.tlb.borrow();
         let line = kernel.machine.stlb().probe(context);

@@ -2,16 +2,45 @@
 //! nothing.
 
 use super::model::*;
-use aegis_abi::calls::{ANY, Number};
+use crate::Kernel;
+use crate::machine::Machine;
+use aegis_abi::calls::{ANY, NEXT, Number};
 use aegis_abi::limits::PAGE_SHIFT;
 use aegis_abi::{Env, Lo, Mapping};
 use proptest::prelude::*;
 use stlb::{Geometry, Mips32, R3000};
 
-/// One step of a program.
+/// Numbers of environments that take part. The last is free at first.
+const NUMBERS: usize = 6;
+
+/// An environment that is named in a call.
+#[derive(Clone, Copy, Debug)]
+struct Who {
+    number: usize,
+    /// By the name of one that had the number before.
+    stale: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Argument {
+    Word(u32),
+    Pid(Who),
+}
+
+/// One step of a program, or of the world.
 #[derive(Clone, Debug)]
 enum Step {
     Call(u32, [u32; 4]),
+    CallOn(Number, [Argument; 4]),
+    /// `e_alloc` of the number; of an empty environment, where no context is given. Or of one in the caller's own page.
+    EAlloc(u32, Option<Box<Env>>, bool),
+    Ticks(usize),
+    Input(Vec<u8>),
+    /// A control transfer, as the machine makes it.
+    Transfer {
+        to: usize,
+        synchronous: bool,
+    },
     /// Writes a context into the page that `e_set` is then given.
     ESet(Box<Env>),
     Miss(u32),
@@ -71,29 +100,169 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn run<G: Geometry>(steps: &[Step]) {
-    let mut kernel = kernel::<G>();
+/// Calls with names of environments; the names stand first.
+fn call_on() -> impl Strategy<Value = Step> {
+    let who = || (0..NUMBERS, prop::bool::weighted(0.1)).prop_map(|(number, stale)| Who { number, stale });
+    let slice = || prop_oneof![8 => 0u32..6, 1 => Just(ANY), 1 => 60u32..70];
+    let weighted = [
+        (2, Number::e_ref),
+        (1, Number::e_unref),
+        (3, Number::e_add),
+        (1, Number::e_free),
+        (2, Number::e_write),
+        (4, Number::p_add),
+        (1, Number::console_focus),
+        (6, Number::s_alloc),
+        (1, Number::s_free),
+        (3, Number::s_add),
+        (6, Number::r#yield),
+        (2, Number::donate),
+        (1, Number::timer),
+    ];
+    let numbers: Vec<Number> =
+        weighted.into_iter().flat_map(|(weight, number)| std::iter::repeat_n(number, weight)).collect();
+    (prop::sample::select(numbers), who(), who(), slice(), 0u32..5, frame(), 0u32..70).prop_map(
+        |(number, first, second, slice, small, frame, many)| {
+            let arguments = match number {
+                Number::e_add => [Argument::Pid(first), Argument::Pid(second), Argument::Word(0), Argument::Word(0)],
+                Number::e_write => {
+                    let from = if many == 0 { 0x2fff } else { GUARANTEED_VA };
+                    [Argument::Pid(first), Argument::Word(small * 8), Argument::Word(from), Argument::Word(many)]
+                }
+                Number::p_add => {
+                    [Argument::Word(small), Argument::Pid(first), Argument::Word(frame), Argument::Word(0)]
+                }
+                Number::s_free | Number::timer => [slice, 0, 0, 0].map(Argument::Word),
+                _ => [Argument::Pid(first), Argument::Word(slice), Argument::Word(0), Argument::Word(0)],
+            };
+            Step::CallOn(number, arguments)
+        },
+    )
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => step(),
+        8 => call_on(),
+        2 => Just(Step::Call(Number::r#yield as u32, [NEXT.0, 0, 0, 0])),
+        3 => (0..NUMBERS, prop_oneof![1 => Just(None), 3 => env().prop_map(|env| Some(Box::new(env)))], any::<bool>())
+            .prop_map(|(number, env, own)| Step::EAlloc(number as u32, env, own)),
+        4 => (1usize..4).prop_map(Step::Ticks),
+        1 => Just(Step::Ticks(12)),
+        2 => prop::collection::vec(any::<u8>(), 0..9).prop_map(Step::Input),
+        4 => (0..NUMBERS, any::<bool>()).prop_map(|(to, synchronous)| Step::Transfer { to, synchronous }),
+    ]
+}
+
+/// The page in which the running environment has its queue, if it is bound where it was at first.
+fn own_page<G: Geometry>(kernel: &Kernel<Model<G>>) -> Option<u32> {
+    let lo = kernel.environment().context.guaranteed(GUARANTEED_VA >> PAGE_SHIFT)?;
+    Some(lo.pfn() << PAGE_SHIFT).filter(|&page| lo.w() && page < FRAMES << PAGE_SHIFT)
+}
+
+/// Makes a call, and says whether it failed without leaving everything as it was.
+fn call<G: Geometry>(kernel: &mut Kernel<Model<G>>, number: u32, arguments: [u32; 4]) -> bool {
+    let before = snapshot(kernel);
+    kernel.call(number, arguments).is_err() && before != snapshot(kernel)
+}
+
+fn run<G: Geometry>(clock: bool, steps: &[Step]) {
+    let mut kernel = family::<G>(NUMBERS - 2);
+    if clock {
+        kernel.set_clock(256);
+    }
+    // The last that an environment of each number was called before the one that lives.
+    let (mut stale, mut names) = ([0; NUMBERS], [0; NUMBERS]);
+    let reserved = |kernel: &Kernel<Model<G>>| {
+        let mut bytes = vec![0; (KERNEL_FRAMES << PAGE_SHIFT) as usize];
+        kernel.machine.read(0, &mut bytes);
+        bytes
+    };
+    let reserved_before = reserved(&kernel);
     for step in steps {
-        let before = snapshot(&kernel);
-        let failed = match step {
-            Step::Call(number, arguments) => kernel.call(*number, *arguments).is_err(),
+        for number in (0..NUMBERS).filter(|&number| kernel.is_alive(number)) {
+            let name = pid(&kernel, number);
+            if name != names[number] {
+                stale[number] = std::mem::replace(&mut names[number], name);
+            }
+        }
+        let idle = kernel.machine.running.get().is_none();
+        let mut changed = false;
+        match step {
+            Step::Ticks(ticks) => (0..*ticks).for_each(|_| {
+                tick(&mut kernel);
+            }),
+            Step::Input(bytes) => {
+                kernel.input(bytes);
+                kernel.leave_interrupt();
+            }
+            _ if idle => {}
+            Step::Transfer { to, synchronous } => {
+                let machine = &kernel.machine;
+                if kernel.is_alive(*to) {
+                    if !synchronous && machine.holder().is_none() {
+                        machine.set_holder(Some(kernel.current()));
+                    }
+                    machine.set_current(*to);
+                    if machine.holder() == Some(*to) {
+                        machine.set_holder(None);
+                    }
+                }
+            }
+            Step::Call(number, arguments) => changed = call(&mut kernel, *number, *arguments),
+            Step::CallOn(number, arguments) => {
+                let words = arguments.map(|argument| match argument {
+                    Argument::Word(word) => word,
+                    Argument::Pid(Who { number, stale: true }) => stale[number],
+                    Argument::Pid(Who { number, .. }) => names[number],
+                });
+                changed = call(&mut kernel, *number as u32, words);
+            }
             Step::ESet(env) => {
-                put(&kernel, GUARANTEED_FRAME << PAGE_SHIFT, env);
-                let before = snapshot(&kernel);
-                let failed = kernel.call(Number::e_set as u32, [GUARANTEED_VA, 0, 0, 0]).is_err();
-                assert!(!failed || before == snapshot(&kernel), "a failed e_set changed something");
-                false
+                if let Some(page) = own_page(&kernel) {
+                    put(&kernel, page | ENV_OFFSET, env);
+                }
+                changed = call(&mut kernel, Number::e_set as u32, [GUARANTEED_VA | ENV_OFFSET, 0, 0, 0]);
+            }
+            Step::EAlloc(number, given, own) => {
+                if let Some(page) = own_page(&kernel) {
+                    let mut env = given.as_deref().copied().unwrap_or(Env::EMPTY);
+                    if *own && given.is_some() {
+                        // In the creator's page.
+                        (env.tlbx_save_area, env.genx_save_area, env.intx_save_area) =
+                            (page | 16, page | 32, page | 48);
+                        (env.iq, env.xl) = (page | 0x400, good_env().xl);
+                        env.xl[5].lo = Lo::writable(page >> PAGE_SHIFT).0;
+                    }
+                    put(&kernel, page | ENV_OFFSET, &env);
+                }
+                changed = call(&mut kernel, Number::e_alloc as u32, [*number, GUARANTEED_VA | ENV_OFFSET, 0, 0]);
             }
             Step::Miss(va) => {
                 if (0x1000..0x8000_0000).contains(va) {
                     reference(&mut kernel, *va);
                 }
-                false
             }
-        };
-        assert!(!failed || before == snapshot(&kernel), "a failed call changed something: {step:x?}");
+        }
+        assert!(!changed, "a failed call changed something: {step:x?}");
         if let Err(inconsistency) = kernel.check() {
             panic!("after {step:x?}: {inconsistency}");
+        }
+        assert!(reserved(&kernel) == reserved_before, "the kernel's memory was written");
+        if kernel.machine.stopped.get().is_some() {
+            break;
+        }
+        let idle = kernel.machine.running.get().is_none();
+        assert_eq!(idle, kernel.schedule.is_idle());
+        assert!(idle || kernel.is_alive(kernel.current()), "the dead run after {step:x?}");
+        assert!(
+            kernel.machine.holder() != Some(kernel.current()),
+            "who has the slice is named though it runs: {step:x?}"
+        );
+        for number in 0..kernel.environments.len() {
+            let (alive, block) = (kernel.is_alive(number), kernel.machine.blocks.borrow()[number].is_some());
+            assert_eq!(alive, block, "environment {number}");
+            assert!(alive || kernel.machine.data.borrow()[number].iter().all(|&byte| byte == 0), "data of {number}");
         }
     }
 }
@@ -102,12 +271,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_steps_on_mips32(steps in prop::collection::vec(step(), 1..60)) {
-        run::<Mips32>(&steps);
+    fn random_steps_on_mips32(clock: bool, steps in prop::collection::vec(any_step(), 1..120)) {
+        run::<Mips32>(clock, &steps);
     }
 
     #[test]
-    fn random_steps_on_r3000(steps in prop::collection::vec(step(), 1..60)) {
-        run::<R3000>(&steps);
+    fn random_steps_on_r3000(clock: bool, steps in prop::collection::vec(any_step(), 1..120)) {
+        run::<R3000>(clock, &steps);
     }
 }

@@ -5,8 +5,10 @@
 
 #![allow(unsafe_code, reason = "this module is the one place for it")]
 
+pub mod bare;
 pub mod calls;
 pub mod code;
 pub mod registers;
 pub mod spans;
 pub mod ticks;
+pub mod transfers;

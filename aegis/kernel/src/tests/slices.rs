@@ -1,0 +1,631 @@
+//! Time slices: order, the end of a slice, excess time, yields, holders, idleness.
+
+use super::model::*;
+use crate::Kernel;
+use crate::kernel::FIRST;
+use crate::machine::Machine;
+use aegis_abi::calls::{ANY, NEXT, Number};
+use aegis_abi::interrupts::{ALL, SLICE_END};
+use aegis_abi::limits::{EXCESS_THRESHOLD, SLICES};
+use aegis_abi::{Env, Error, status};
+use stlb::Mips32;
+
+type Tested = Kernel<Model<Mips32>>;
+
+#[track_caller]
+fn call(kernel: &mut Tested, number: Number, arguments: [u32; 2]) -> u32 {
+    let result = kernel.call(number as u32, [arguments[0], arguments[1], 0, 0]);
+    kernel.check().unwrap();
+    result.unwrap_or_else(|error| panic!("{number:?}, {arguments:x?}: {error}"))
+}
+
+/// Ends the current slice by a call, and says who runs then.
+#[track_caller]
+fn next(kernel: &mut Tested) -> usize {
+    call(kernel, Number::r#yield, [NEXT.0, 0]);
+    kernel.current()
+}
+
+#[track_caller]
+fn yield_to(kernel: &mut Tested, n: usize) {
+    let name = pid(kernel, n);
+    call(kernel, Number::r#yield, [name, 0]);
+}
+
+/// Lets the slices end one after the other, each by a tick and a call of who runs. Who runs after each?
+#[track_caller]
+fn turns(kernel: &mut Tested, count: usize) -> Vec<usize> {
+    let turn = |_| {
+        tick(kernel);
+        next(kernel)
+    };
+    (0..count).map(turn).collect()
+}
+
+/// Owner and holder of a slice.
+fn slice(kernel: &Tested, n: usize) -> Option<(usize, usize)> {
+    kernel.slices.get(n).map(|slice| (slice.owner, slice.holder))
+}
+
+/// Transfers control, as the machine does: with the slice, or with the rest of it.
+fn transfer(kernel: &Tested, to: usize, with_slice: bool) {
+    let machine = &kernel.machine;
+    if !with_slice && machine.holder().is_none() {
+        machine.set_holder(Some(machine.current()));
+    }
+    machine.set_current(to);
+    machine.set_holder(machine.holder().filter(|&holder| holder != to));
+}
+
+/// Lets the kernel destroy the running environment.
+fn die(kernel: &mut Tested) {
+    kernel.unhandled(4, 0x1000, 0);
+    kernel.check().unwrap();
+}
+
+#[test]
+fn slices_begin_in_order_of_their_numbers_and_free_ones_are_skipped() {
+    let mut kernel = family(3);
+    for (n, slice) in [(2, 40), (1, 63)] {
+        let name = pid(&kernel, n);
+        assert_eq!(call(&mut kernel, Number::s_alloc, [name, slice]), slice);
+    }
+    call(&mut kernel, Number::s_free, [2, 0]);
+    let order: Vec<usize> = (0..10).map(|_| next(&mut kernel)).collect();
+    assert_eq!(order, [1, 3, 2, 1, 0, 1, 3, 2, 1, 0]);
+    assert_eq!(turns(&mut kernel, 5), [1, 3, 2, 1, 0], "and just so where each lasts to its end");
+}
+
+#[test]
+fn any_slice_is_the_lowest_that_is_free() {
+    let mut kernel = family(2);
+    let own = pid(&kernel, FIRST);
+    assert_eq!(call(&mut kernel, Number::s_alloc, [own, ANY]), 3);
+    call(&mut kernel, Number::s_free, [1, 0]);
+    assert_eq!(call(&mut kernel, Number::s_alloc, [own, ANY]), 1);
+    for n in 4..SLICES as u32 {
+        assert_eq!(call(&mut kernel, Number::s_alloc, [own, ANY]), n);
+    }
+    fails(&mut kernel, Number::s_alloc, [own, ANY, 0, 0], Error::SliceTaken);
+}
+
+#[test]
+fn an_environment_starts_at_its_first_instruction_and_goes_on_at_its_prologue() {
+    let mut kernel = kernel::<Mips32>();
+    assert_eq!(kernel.machine.running.get(), Some((handler(FIRST, 0), [0, PUBLIC_FRAME])));
+    let name = child(&mut kernel, 1);
+    call(&mut kernel, Number::s_alloc, [name.0, 5]);
+    assert_eq!(next(&mut kernel), 1);
+    assert_eq!(kernel.machine.running.get(), Some((handler(1, 0), [1001, PUBLIC_FRAME])));
+    assert_eq!(next(&mut kernel), FIRST);
+    assert_eq!(kernel.machine.running.get(), Some((handler(FIRST, PROLOGUE), [0, 0])));
+    assert_eq!(next(&mut kernel), 1);
+    assert_eq!(kernel.machine.running.get(), Some((handler(1, PROLOGUE), [0, 0])));
+}
+
+#[test]
+fn an_environment_starts_at_its_first_instruction_by_a_yield_too() {
+    let mut kernel = kernel::<Mips32>();
+    child(&mut kernel, 1);
+    yield_to(&mut kernel, 1);
+    assert_eq!(runs(&kernel), Some((1, handler(1, 0))));
+    yield_to(&mut kernel, 1);
+    assert_eq!(runs(&kernel), Some((1, handler(1, PROLOGUE))));
+}
+
+#[test]
+fn before_another_slice_of_its_own_an_environment_is_told_nothing() {
+    let mut kernel = family(2);
+    call(&mut kernel, Number::s_free, [1, 0]);
+    let own = pid(&kernel, FIRST);
+    call(&mut kernel, Number::s_alloc, [own, 1]);
+    set_queue(&kernel, FIRST, |queue| queue.mask = ALL);
+    kernel.machine.running.set(Some((0, [7, 7])));
+    let before = queue(&kernel, FIRST);
+    assert_eq!(tick(&mut kernel), None);
+    assert_eq!((queue(&kernel, FIRST), kernel.current()), (before, FIRST));
+    assert_eq!(kernel.machine.running.get(), Some((0, [7, 7])), "nobody was started");
+    assert!(tick(&mut kernel).is_some(), "the next is another's");
+    assert_eq!(next(&mut kernel), 2);
+}
+
+#[test]
+fn the_end_of_a_slice_calls_the_epilogue_up_and_clears_the_mask() {
+    let mut kernel = family(1);
+    set_queue(&kernel, FIRST, |queue| queue.mask = ALL);
+    let upcall = tick(&mut kernel).unwrap();
+    assert_eq!((upcall.handler, upcall.save_area), (handler(FIRST, EPILOGUE), page(FIRST) | 0x30));
+    let told = queue(&kernel, FIRST);
+    assert_eq!((told.mask, told.ended, told.withheld, told.head), (0, 1, 0, 0));
+    assert_eq!(next(&mut kernel), 1);
+    assert_eq!(next(&mut kernel), FIRST);
+    assert_eq!(queue(&kernel, FIRST).ended, 0);
+}
+
+#[test]
+fn the_epilogue_is_withheld_where_it_is_masked_or_there_is_none() {
+    let mut kernel = family(1);
+    set_queue(&kernel, FIRST, |queue| queue.mask = ALL & !(1 << SLICE_END));
+    let told = |kernel: &mut Tested| {
+        assert_eq!(tick(kernel), None);
+        let queue = queue(kernel, FIRST);
+        (queue.mask, queue.ended, queue.withheld)
+    };
+    assert_eq!(told(&mut kernel), (ALL & !(1 << SLICE_END), 1, 1));
+    for spoil in [|env: &mut Env| env.epi = 0, |env: &mut Env| env.intx_save_area = 0] {
+        let mut kernel = family(1);
+        let mut env = good_env();
+        spoil(&mut env);
+        put(&kernel, page(FIRST) | ENV_OFFSET, &env);
+        call(&mut kernel, Number::e_set, [GUARANTEED_VA | ENV_OFFSET, 0]);
+        set_queue(&kernel, FIRST, |queue| queue.mask = ALL);
+        assert_eq!(told(&mut kernel), (ALL, 1, 1));
+    }
+}
+
+#[test]
+fn without_a_queue_nothing_is_masked() {
+    let mut kernel = family(1);
+    put(&kernel, page(FIRST) | ENV_OFFSET, &Env { iq: 0, ..good_env() });
+    call(&mut kernel, Number::e_set, [GUARANTEED_VA | ENV_OFFSET, 0]);
+    assert_eq!(tick(&mut kernel).unwrap().handler, handler(FIRST, EPILOGUE));
+    assert_eq!(tick(&mut kernel), None, "said once");
+}
+
+#[test]
+fn each_tick_beyond_the_end_costs_a_slice() {
+    let mut kernel = family(2);
+    (0..3).for_each(|_| assert_eq!(tick(&mut kernel), None));
+    assert_eq!(kernel.environments[FIRST].excess, 2);
+    let order: Vec<usize> = (0..8).map(|_| next(&mut kernel)).collect();
+    assert_eq!(order, [1, 2, 1, 2, 1, 2, 0, 1]);
+    assert_eq!(kernel.environments[FIRST].excess, 0);
+}
+
+#[test]
+fn one_who_has_all_slices_pays_with_all_of_them() {
+    let mut kernel = family(1);
+    (0..1 + EXCESS_THRESHOLD).for_each(|_| assert!(tick(&mut kernel).is_none()));
+    let owed = |kernel: &Tested| [kernel.environments[FIRST].excess, kernel.environments[1].excess];
+    assert_eq!(owed(&kernel), [EXCESS_THRESHOLD, 0]);
+    kernel.environments[1].excess = EXCESS_THRESHOLD;
+    assert_eq!(next(&mut kernel), 1, "its slice was begun before it owed");
+    assert_eq!(next(&mut kernel), FIRST, "who owes most is found too");
+    assert_eq!(owed(&kernel), [0, 0]);
+}
+
+#[test]
+fn who_owes_too_much_is_destroyed() {
+    let mut kernel = family(2);
+    assert_eq!(turns(&mut kernel, 1), [1]);
+    (0..=EXCESS_THRESHOLD).for_each(|_| assert_eq!(tick(&mut kernel), None));
+    assert_eq!((kernel.current(), kernel.environments[1].excess), (1, EXCESS_THRESHOLD), "it may owe so much");
+    assert_eq!(tick(&mut kernel), None);
+    kernel.check().unwrap();
+    assert!(!kernel.is_alive(1));
+    assert_eq!(slice(&kernel, 1), None);
+    assert_eq!(runs(&kernel), Some((2, handler(2, PROLOGUE))));
+    assert_eq!(turns(&mut kernel, 3), [0, 2, 0]);
+}
+
+#[test]
+fn whoever_was_told_pays_though_it_has_transferred_away() {
+    for with_slice in [false, true] {
+        let mut kernel = family(3);
+        tick(&mut kernel);
+        transfer(&kernel, 2, with_slice);
+        set_queue(&kernel, 2, |queue| queue.mask = ALL);
+        let owed = |kernel: &Tested| [0, 1, 2, 3].map(|n| kernel.environments[n].excess);
+        assert_eq!(tick(&mut kernel).unwrap().handler, handler(2, EPILOGUE), "now the other is told");
+        assert_eq!(owed(&kernel), [1, 0, 0, 0]);
+        assert_eq!(queue(&kernel, 2).ended, 1);
+        tick(&mut kernel);
+        assert_eq!(owed(&kernel), [1, 0, 1, 0]);
+        transfer(&kernel, FIRST, with_slice);
+        tick(&mut kernel);
+        assert_eq!(owed(&kernel), [1, 0, 2, 0]);
+        assert_eq!(next(&mut kernel), 1, "the slice that was to begin");
+        kernel.check().unwrap();
+    }
+}
+
+#[test]
+fn whoever_was_told_is_destroyed_though_it_has_transferred_away() {
+    let mut kernel = family(2);
+    assert_eq!(turns(&mut kernel, 1), [1]);
+    kernel.environments[1].excess = EXCESS_THRESHOLD;
+    tick(&mut kernel);
+    transfer(&kernel, FIRST, false);
+    tick(&mut kernel);
+    kernel.check().unwrap();
+    assert!(!kernel.is_alive(1));
+    assert_eq!((kernel.current(), kernel.schedule.told()), (FIRST, Some(FIRST)), "it goes on, and is told");
+    assert_eq!(queue(&kernel, FIRST).ended, 1);
+    assert_eq!(next(&mut kernel), 2);
+}
+
+#[test]
+fn who_runs_when_the_told_one_is_gone_is_told_and_not_charged() {
+    let mut kernel = family(2);
+    assert_eq!(turns(&mut kernel, 1), [1]);
+    tick(&mut kernel);
+    transfer(&kernel, FIRST, false);
+    let name = pid(&kernel, 1);
+    call(&mut kernel, Number::e_free, [name, 0]);
+    assert_eq!((kernel.current(), kernel.schedule.told()), (FIRST, None));
+    tick(&mut kernel);
+    assert_eq!((kernel.environments[FIRST].excess, queue(&kernel, FIRST).ended), (0, 1));
+    tick(&mut kernel);
+    assert_eq!(kernel.environments[FIRST].excess, 1);
+}
+
+#[test]
+fn a_yield_to_somebody_gives_the_rest_of_the_slice_and_no_more() {
+    let mut kernel = family(3);
+    yield_to(&mut kernel, 2);
+    assert_eq!(runs(&kernel), Some((2, handler(2, PROLOGUE))));
+    assert_eq!(kernel.machine.holder(), Some(FIRST));
+    yield_to(&mut kernel, 3);
+    assert_eq!((kernel.current(), kernel.machine.holder()), (3, Some(FIRST)), "the slice is whose it was");
+    tick(&mut kernel);
+    assert_eq!((queue(&kernel, 3).ended, queue(&kernel, FIRST).ended), (1, 0), "who runs is told");
+    assert_eq!(slice(&kernel, 0), Some((FIRST, FIRST)));
+    assert_eq!(next(&mut kernel), 1);
+    assert_eq!(kernel.machine.holder(), None);
+    assert_eq!(turns(&mut kernel, 3), [2, 3, FIRST]);
+}
+
+#[test]
+fn a_yield_back_to_the_holder_makes_it_the_one_who_runs_and_has_the_slice() {
+    let mut kernel = family(2);
+    yield_to(&mut kernel, 2);
+    yield_to(&mut kernel, FIRST);
+    assert_eq!((runs(&kernel), kernel.machine.holder()), (Some((FIRST, handler(FIRST, PROLOGUE))), None));
+    yield_to(&mut kernel, FIRST);
+    assert_eq!((kernel.current(), kernel.machine.holder()), (FIRST, None), "to itself");
+}
+
+#[test]
+fn of_a_slice_that_is_over_there_is_no_rest_to_yield() {
+    let mut kernel = family(3);
+    tick(&mut kernel);
+    yield_to(&mut kernel, 3);
+    assert_eq!((kernel.current(), kernel.machine.holder()), (1, None));
+}
+
+#[test]
+fn a_yield_gives_an_undirected_rest_to_the_next_slice_and_the_slice_stays_with_its_holder() {
+    let mut kernel = family(2);
+    yield_to(&mut kernel, 2);
+    assert_eq!(next(&mut kernel), 1);
+    assert_eq!(slice(&kernel, 0), Some((FIRST, FIRST)));
+}
+
+#[test]
+fn a_donated_slice_is_the_others_for_good() {
+    for over in [false, true] {
+        let mut kernel = family(3);
+        let name = pid(&kernel, 3);
+        let helper = pid(&kernel, 2);
+        call(&mut kernel, Number::s_add, [helper, 0]);
+        if over {
+            tick(&mut kernel);
+        }
+        call(&mut kernel, Number::donate, [name, 0]);
+        let expected = if over { 1 } else { 3 };
+        assert_eq!((kernel.current(), kernel.machine.holder()), (expected, None));
+        assert_eq!(slice(&kernel, 0), Some((3, 3)));
+        assert_eq!(kernel.slices.get(0).unwrap().access, 1 << 3, "the list begins anew");
+        let order = if over { [2, 3, 3] } else { [1, 2, 3] };
+        assert_eq!((0..3).map(|_| next(&mut kernel)).collect::<Vec<_>>(), order);
+    }
+}
+
+#[test]
+fn who_has_the_rest_of_a_slice_may_donate_it_if_it_is_on_the_list() {
+    let mut kernel = family(2);
+    yield_to(&mut kernel, 1);
+    let name = pid(&kernel, 2);
+    fails(&mut kernel, Number::donate, [name, 0, 0, 0], Error::NotPermitted);
+    kernel.machine.set_current(FIRST);
+    kernel.machine.set_holder(None);
+    let helper = pid(&kernel, 1);
+    call(&mut kernel, Number::s_add, [helper, 0]);
+    yield_to(&mut kernel, 1);
+    call(&mut kernel, Number::donate, [name, 0]);
+    assert_eq!((kernel.current(), kernel.machine.holder(), slice(&kernel, 0)), (2, None, Some((2, 2))));
+}
+
+#[test]
+fn a_synchronous_transfer_takes_the_slice_and_all_its_future_instances() {
+    let mut kernel = family(3);
+    transfer(&kernel, 2, true);
+    assert_eq!(slice(&kernel, 0), Some((FIRST, FIRST)), "noted at the slice's end");
+    tick(&mut kernel);
+    assert_eq!(slice(&kernel, 0), Some((FIRST, 2)));
+    assert_eq!(queue(&kernel, 2).ended, 1);
+    assert_eq!(next(&mut kernel), 1);
+    assert_eq!(turns(&mut kernel, 4), [2, 3, 2, 1]);
+    // It is given back.
+    assert_eq!(turns(&mut kernel, 3), [2, 3, 2]);
+    transfer(&kernel, FIRST, true);
+    assert_eq!(next(&mut kernel), 1, "by a yield it ends as well");
+    assert_eq!(slice(&kernel, 0), Some((FIRST, FIRST)));
+}
+
+#[test]
+fn whose_the_next_slice_is_its_holder_says_and_not_its_owner() {
+    let mut kernel = family(2);
+    assert_eq!(turns(&mut kernel, 1), [1]);
+    transfer(&kernel, FIRST, true);
+    assert_eq!(turns(&mut kernel, 2), [2, FIRST]);
+    assert_eq!(slice(&kernel, 1), Some((1, FIRST)));
+    tick(&mut kernel);
+    assert_eq!(kernel.schedule.told(), None, "the first environment holds the next slice too");
+    assert_eq!(turns(&mut kernel, 2), [2, FIRST]);
+    transfer(&kernel, 2, true);
+    tick(&mut kernel);
+    assert_eq!(kernel.schedule.told(), Some(2));
+    assert_eq!(next(&mut kernel), FIRST);
+    yield_to(&mut kernel, 1);
+    tick(&mut kernel);
+    assert_eq!(kernel.schedule.told(), Some(1));
+}
+
+#[test]
+fn the_slice_of_a_holder_that_dies_goes_back_to_the_owner_at_once() {
+    let mut kernel = family(3);
+    transfer(&kernel, 2, true);
+    die(&mut kernel);
+    assert_eq!(runs(&kernel), Some((FIRST, handler(FIRST, PROLOGUE))));
+    assert_eq!(slice(&kernel, 0), Some((FIRST, FIRST)));
+    assert_eq!(turns(&mut kernel, 3), [1, 3, FIRST]);
+
+    let mut kernel = family(3);
+    transfer(&kernel, 2, true);
+    assert_eq!(turns(&mut kernel, 2), [1, 2], "its own slice");
+    die(&mut kernel);
+    assert_eq!(
+        (kernel.current(), slice(&kernel, 0)),
+        (3, Some((FIRST, FIRST))),
+        "one that it held, but does not run in"
+    );
+}
+
+#[test]
+fn the_rest_of_a_slice_goes_back_to_the_holder_when_who_has_it_dies() {
+    let mut kernel = family(3);
+    transfer(&kernel, 1, true);
+    transfer(&kernel, 2, false);
+    die(&mut kernel);
+    assert_eq!(runs(&kernel), Some((1, handler(1, PROLOGUE))), "to the holder, not to the owner");
+    tick(&mut kernel);
+    assert_eq!(slice(&kernel, 0), Some((FIRST, 1)));
+}
+
+#[test]
+fn the_slice_of_a_holder_that_dies_while_another_runs_is_the_owners() {
+    let mut kernel = family(3);
+    transfer(&kernel, 1, true);
+    transfer(&kernel, 2, false);
+    assert_eq!(kernel.machine.holder(), Some(1));
+    kernel.destroy(1);
+    kernel.check().unwrap();
+    assert_eq!((kernel.current(), kernel.machine.holder()), (2, Some(FIRST)));
+    die(&mut kernel);
+    assert_eq!(runs(&kernel), Some((FIRST, handler(FIRST, PROLOGUE))));
+}
+
+#[test]
+fn who_dies_after_its_slice_was_over_leaves_the_next_slice_to_begin() {
+    let mut kernel = family(2);
+    tick(&mut kernel);
+    transfer(&kernel, 2, false);
+    die(&mut kernel);
+    assert_eq!(runs(&kernel), Some((1, handler(1, PROLOGUE))));
+    assert_eq!(turns(&mut kernel, 1), [FIRST]);
+}
+
+#[test]
+fn a_slice_passes_to_the_lowest_on_its_list_and_is_free_when_nobody_is_left() {
+    let mut kernel = family(3);
+    let names = [0, 1, 2, 3].map(|n| pid(&kernel, n));
+    for n in [3, 2] {
+        call(&mut kernel, Number::s_add, [names[n], 1]);
+    }
+    assert_eq!(slice(&kernel, 1), Some((1, 1)));
+    call(&mut kernel, Number::e_free, [names[1], 0]);
+    assert_eq!(slice(&kernel, 1), Some((2, 2)));
+    call(&mut kernel, Number::e_free, [names[2], 0]);
+    assert_eq!((slice(&kernel, 1), slice(&kernel, 2)), (Some((3, 3)), None));
+    assert_eq!(turns(&mut kernel, 3), [3, FIRST, 3]);
+    kernel.machine.set_current(FIRST);
+    call(&mut kernel, Number::e_free, [names[3], 0]);
+    assert_eq!(slice(&kernel, 1), None);
+}
+
+#[test]
+fn who_is_on_the_list_of_a_slice_may_free_it_and_add_others() {
+    let mut kernel = family(3);
+    let names = [0, 1, 2, 3].map(|n| pid(&kernel, n));
+    kernel.machine.set_current(3);
+    fails(&mut kernel, Number::s_add, [names[3], 1, 0, 0], Error::NotPermitted);
+    fails(&mut kernel, Number::s_free, [1, 0, 0, 0], Error::NotPermitted);
+    kernel.machine.set_current(1);
+    call(&mut kernel, Number::s_add, [names[3], 1]);
+    kernel.machine.set_current(3);
+    call(&mut kernel, Number::s_add, [names[2], 1]);
+    kernel.machine.set_current(2);
+    call(&mut kernel, Number::s_free, [1, 0]);
+    assert_eq!(slice(&kernel, 1), None);
+    // A writer of the owner may as well.
+    kernel.machine.set_current(FIRST);
+    call(&mut kernel, Number::s_free, [2, 0]);
+    assert_eq!(slice(&kernel, 2), None);
+}
+
+#[test]
+fn errors_of_slices() {
+    let mut kernel = family::<Mips32>(2);
+    let (own, other) = (pid(&kernel, FIRST), pid(&kernel, 2));
+    let nobody = other ^ 1 << 20;
+    let beyond = SLICES as u32;
+    for (number, first, second, error) in [
+        (Number::s_alloc, own, beyond, Error::NoSuchSlice),
+        (Number::s_alloc, own, ANY - 1, Error::NoSuchSlice),
+        (Number::s_alloc, own, 2, Error::SliceTaken),
+        (Number::s_alloc, nobody, 3, Error::NoSuchEnvironment),
+        (Number::s_alloc, NEXT.0, 3, Error::NoSuchEnvironment),
+        (Number::s_free, beyond, 0, Error::NoSuchSlice),
+        (Number::s_free, 3, 0, Error::SliceFree),
+        (Number::s_add, own, beyond, Error::NoSuchSlice),
+        (Number::s_add, own, 3, Error::SliceFree),
+        (Number::s_add, nobody, 0, Error::NoSuchEnvironment),
+        (Number::r#yield, nobody, 0, Error::NoSuchEnvironment),
+        (Number::donate, nobody, 0, Error::NoSuchEnvironment),
+        (Number::donate, NEXT.0, 0, Error::NoSuchEnvironment),
+    ] {
+        fails(&mut kernel, number, [first, second, 0, 0], error);
+    }
+    kernel.machine.set_current(1);
+    for (number, first, second) in [
+        (Number::s_alloc, own, 3),
+        (Number::s_alloc, other, ANY),
+        (Number::s_free, 0, 0),
+        (Number::s_free, 2, 0),
+        (Number::s_add, other, 0),
+        (Number::donate, other, 0),
+    ] {
+        fails(&mut kernel, number, [first, second, 0, 0], Error::NotPermitted);
+    }
+}
+
+#[test]
+fn who_has_no_prologue_cannot_be_yielded_to_once_it_has_started() {
+    let mut kernel = kernel::<Mips32>();
+    let name = e_alloc(&mut kernel, 1, &Env { init: 0, ..Env::EMPTY }).unwrap().0;
+    fails(&mut kernel, Number::r#yield, [name, 0, 0, 0], Error::NoGate);
+    fails(&mut kernel, Number::donate, [name, 0, 0, 0], Error::NoGate);
+    call(&mut kernel, Number::e_free, [name, 0]);
+    let name = e_alloc(&mut kernel, 1, &Env { init: HANDLER, ..Env::EMPTY }).unwrap().0;
+    call(&mut kernel, Number::r#yield, [name, 0]);
+    transfer(&kernel, FIRST, true);
+    fails(&mut kernel, Number::r#yield, [name, 0, 0, 0], Error::NoGate);
+    fails(&mut kernel, Number::donate, [name, 0, 0, 0], Error::NoGate);
+}
+
+#[test]
+fn who_has_a_slice_and_no_prologue_is_destroyed_and_the_next_slice_begins() {
+    let mut kernel = family(1);
+    let name = e_alloc(&mut kernel, 2, &Env { init: HANDLER, ..Env::EMPTY }).unwrap().0;
+    let never = e_alloc(&mut kernel, 3, &Env::EMPTY).unwrap().0;
+    call(&mut kernel, Number::s_alloc, [name, 2]);
+    call(&mut kernel, Number::s_alloc, [never, 3]);
+    assert_eq!(turns(&mut kernel, 3), [1, 2, FIRST]);
+    assert!(!kernel.is_alive(3), "it had no first instruction");
+    assert_eq!(turns(&mut kernel, 2), [1, FIRST]);
+    assert!(!kernel.is_alive(2));
+}
+
+#[test]
+fn a_slice_that_is_freed_before_it_begins_is_skipped() {
+    let mut kernel = family(2);
+    tick(&mut kernel);
+    call(&mut kernel, Number::s_free, [1, 0]);
+    assert_eq!(next(&mut kernel), 2);
+    call(&mut kernel, Number::s_free, [2, 0]);
+    assert_eq!(next(&mut kernel), FIRST, "the current one too");
+}
+
+#[test]
+fn a_slice_that_is_freed_and_allocated_again_while_it_runs_is_the_new_owners() {
+    for (directed, over) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut kernel = family(3);
+        call(&mut kernel, Number::s_free, [0, 0]);
+        let name = pid(&kernel, 2);
+        if directed {
+            yield_to(&mut kernel, 2);
+        }
+        call(&mut kernel, Number::s_alloc, [name, ANY]);
+        assert_eq!(slice(&kernel, 0), Some((2, 2)));
+        if over {
+            tick(&mut kernel);
+        }
+        assert_eq!(next(&mut kernel), 1);
+        assert_eq!(slice(&kernel, 0), Some((2, 2)), "directed: {directed}, over: {over}");
+        assert_eq!(turns(&mut kernel, 3), [2, 3, 2]);
+    }
+}
+
+#[test]
+fn the_machine_idles_after_a_whole_revolution_of_yields_and_not_before() {
+    let mut kernel = family(2);
+    kernel.set_clock(256);
+    assert_eq!([next(&mut kernel), next(&mut kernel)], [1, 2]);
+    assert!(runs(&kernel).is_some());
+    next(&mut kernel);
+    assert_eq!(runs(&kernel), None);
+    assert!(kernel.schedule.is_idle());
+    assert_eq!(tick(&mut kernel), None);
+    assert_eq!(runs(&kernel), Some((FIRST, handler(FIRST, PROLOGUE))), "a tick wakes the next");
+    // A slice that lasts to its end begins the count anew, and a directed yield is not counted.
+    assert_eq!([next(&mut kernel), next(&mut kernel)], [1, 2]);
+    tick(&mut kernel);
+    assert_eq!([next(&mut kernel), next(&mut kernel), next(&mut kernel)], [FIRST, 1, 2]);
+    yield_to(&mut kernel, 1);
+    yield_to(&mut kernel, 2);
+    assert!(runs(&kernel).is_some());
+    next(&mut kernel);
+    assert_eq!(runs(&kernel), None);
+    kernel.input(b"x");
+    assert_eq!(kernel.leave_interrupt(), None);
+    assert_eq!(runs(&kernel), Some((FIRST, handler(FIRST, PROLOGUE))), "input wakes too");
+    assert_eq!((queue(&kernel, FIRST).head, queue(&kernel, FIRST).withheld), (1, 1));
+}
+
+#[test]
+fn an_interrupt_begins_the_revolution_anew() {
+    let mut kernel = family(1);
+    kernel.set_clock(256);
+    assert_eq!(next(&mut kernel), 1);
+    // For the first environment, which has yielded.
+    kernel.input(b"x");
+    kernel.leave_interrupt();
+    assert_eq!(next(&mut kernel), FIRST);
+    assert_eq!(runs(&kernel), Some((FIRST, handler(FIRST, PROLOGUE))), "it can read what has come");
+}
+
+#[test]
+fn without_a_clock_the_machine_does_not_idle() {
+    let mut kernel = family(2);
+    for n in 1..20 {
+        assert_eq!(next(&mut kernel), n % 3);
+        assert!(runs(&kernel).is_some());
+    }
+}
+
+#[test]
+fn the_machine_stops_when_nobody_has_a_slice() {
+    let mut kernel = family(1);
+    call(&mut kernel, Number::s_free, [0, 0]);
+    call(&mut kernel, Number::s_free, [1, 0]);
+    assert_eq!(tick(&mut kernel), None);
+    assert_eq!((kernel.current(), kernel.machine.stopped.get()), (FIRST, None), "who runs goes on");
+    call(&mut kernel, Number::r#yield, [NEXT.0, 0]);
+    assert_eq!(kernel.machine.stopped.get(), Some(status::NO_ENVIRONMENT));
+}
+
+#[test]
+fn the_clock_is_told() {
+    let mut kernel = kernel::<Mips32>();
+    assert_eq!(call(&mut kernel, Number::getrate, [0, 0]), 0);
+    kernel.set_clock(256);
+    assert_eq!(call(&mut kernel, Number::getrate, [0, 0]), 256);
+    for n in 0..3 {
+        assert_eq!(call(&mut kernel, Number::gettick, [0, 0]), n);
+        tick(&mut kernel);
+    }
+    kernel.schedule.ticks = u32::MAX;
+    tick(&mut kernel);
+    assert_eq!(call(&mut kernel, Number::gettick, [0, 0]), 0);
+}

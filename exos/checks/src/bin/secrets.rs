@@ -1,0 +1,4 @@
+#![no_std]
+#![no_main]
+exos::entry!(main);
+fn main() {}

@@ -1,0 +1,500 @@
+//! Bare environments: without a library, a page of code and a page of data, both under guaranteed mappings. The test that makes one
+//! has the data mapped too, and so sees all of it.
+//!
+//! The code is one for all: entries are chosen from it. It names its data by offsets from `$zero`, so that no register is needed for
+//! that, and all can be looked at.
+
+use super::calls::{address_of, call};
+use crate::markers::Span;
+use alloc::boxed::Box;
+use core::arch::global_asm;
+use exos::abi::calls::transfer::SYNCHRONOUS;
+use exos::abi::calls::{ANY, Number};
+use exos::abi::limits::{EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT};
+use exos::abi::{Env, Error, InterruptQueue, Lo, Mapping, Pid};
+use exos::page_table::Rights;
+use exos::region::{Frame, Region};
+use exos::rt::call::with_pointer;
+
+/// Where the code is mapped.
+const CODE: u32 = 0x1000;
+/// Where the data is mapped.
+const DATA: u32 = 0x2000;
+
+// What the page of data holds, by offset.
+const TLBX: u32 = 0x10;
+const GENX: u32 = 0x20;
+const INTX: u32 = 0x30;
+const SLOT: u32 = 0x40;
+/// The interrupt queue.
+pub const QUEUE: u32 = 0x80;
+/// What the epilogue has saved.
+const SAVED: u32 = 0x300;
+/// The registers as the environment found them, by number, then HI and LO.
+pub const FOUND: u32 = 0x400;
+/// What it loads into them, alike.
+pub const GIVEN: u32 = 0x500;
+/// Words for anything: what the tests agree on with the code.
+pub const WORDS: u32 = 0x600;
+
+/// Words at [`WORDS`]: turns of a loop, or requests served.
+pub const COUNT: u32 = WORDS;
+/// How often the environment was at its prologue.
+pub const STARTS: u32 = WORDS + 4;
+/// How often its slice was over.
+pub const ENDS: u32 = WORDS + 8;
+/// The name of another environment.
+pub const PARTNER: u32 = WORDS + 12;
+/// How often something is to be done, at most.
+pub const LIMIT: u32 = WORDS + 16;
+/// The last error of a call.
+pub const FAILED: u32 = WORDS + 20;
+/// BadVAddr as the handler for exceptions got it.
+pub const BAD_VADDR: u32 = WORDS + 24;
+
+const _: () = assert!(QUEUE + size_of::<InterruptQueue>() as u32 <= SAVED);
+
+global_asm!(
+    ".section .text.exos_checks_bare, \"ax\", @progbits",
+    ".set push",
+    ".set noreorder",
+    ".set noat",
+    ".balign 16",
+    ".globl exos_checks_bare",
+    "exos_checks_bare:",
+
+    ".macro COUNT_UP word",
+    "lw    $t0, \\word($zero)",
+    "nop",
+    "addiu $t0, $t0, 1",
+    "sw    $t0, \\word($zero)",
+    ".endm",
+    ".macro ALL_REGISTERS move, place",
+    ".irp  n, 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,28,29,30,31",
+    "\\move $\\n, \\place+4*\\n($zero)",
+    ".endr",
+    ".endm",
+    ".macro STORE_HI_LO place",
+    "mfhi  $t0",
+    "mflo  $t1",
+    "sw    $t0, \\place+4*32($zero)",
+    "sw    $t1, \\place+4*33($zero)",
+    ".endm",
+    ".macro LOAD_HI_LO place",
+    "lw    $t0, \\place+4*32($zero)",
+    "lw    $t1, \\place+4*33($zero)",
+    "mthi  $t0",
+    "mtlo  $t1",
+    ".endm",
+    ".macro CALL number",
+    "li    $v0, \\number",
+    "syscall",
+    ".endm",
+
+    // Counts, for ever.
+    ".globl exos_checks_bare_count",
+    "exos_checks_bare_count:",
+    "COUNT_UP {count}",
+    "b     exos_checks_bare_count",
+    " nop",
+
+    // The epilogue: saves all registers, unless it comes in the middle of loading them, and yields.
+    ".globl exos_checks_bare_epilogue",
+    "exos_checks_bare_epilogue:",
+    "addiu $a1, $a0, -({code} + exos_checks_bare_restore - exos_checks_bare)",
+    "sltiu $a1, $a1, exos_checks_bare_restore_end - exos_checks_bare_restore",
+    "bnez  $a1, 1f",
+    " nop",
+    "sw    $a0, {slot}($zero)",
+    ".irp  n, 1,2,3,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,28,29,30,31",
+    "sw    $\\n, {saved}+4*\\n($zero)",
+    ".endr",
+    "lw    $t0, {intx}+0($zero)",
+    "lw    $t1, {intx}+4($zero)",
+    "lw    $t2, {intx}+8($zero)",
+    "sw    $t0, {saved}+16($zero)",
+    "sw    $t1, {saved}+20($zero)",
+    "sw    $t2, {saved}+24($zero)",
+    "STORE_HI_LO {saved}",
+    "1:",
+    "COUNT_UP {ends}",
+    "move  $a0, $zero",
+    "CALL  {yield}",
+    "b     1b",
+    " nop",
+
+    // The prologue: notes what it finds in the registers, and goes on with what the epilogue has saved.
+    ".globl exos_checks_bare_prologue",
+    "exos_checks_bare_prologue:",
+    "exos_checks_bare_restore:",
+    "ALL_REGISTERS sw, {found}",
+    "STORE_HI_LO {found}",
+    "COUNT_UP {starts}",
+    "li    $t0, -1",
+    "sw    $t0, {queue_mask}($zero)",
+    "LOAD_HI_LO {saved}",
+    "ALL_REGISTERS lw, {saved}",
+    "lw    $k0, {slot}($zero)",
+    "nop",
+    "jr    $k0",
+    " nop",
+    "exos_checks_bare_restore_end:",
+
+    // An epilogue that goes on as if nothing had happened.
+    ".globl exos_checks_bare_ignore",
+    "exos_checks_bare_ignore:",
+    "sw    $a0, {slot}($zero)",
+    "lw    $a0, {ends}($zero)",
+    "li    $a1, -1",
+    "addiu $a0, $a0, 1",
+    "sw    $a0, {ends}($zero)",
+    "sw    $a1, {queue_mask}($zero)",
+    "lw    $a0, {intx}+0($zero)",
+    "lw    $a1, {intx}+4($zero)",
+    "lw    $k0, {slot}($zero)",
+    "nop",
+    "jr    $k0",
+    " nop",
+
+    // An epilogue that saves nothing.
+    ".globl exos_checks_bare_leave",
+    "exos_checks_bare_leave:",
+    "move  $a0, $zero",
+    "CALL  {yield}",
+    "b     exos_checks_bare_leave",
+    " nop",
+
+    // A prologue, or beginning, that notes what it finds in the registers, takes a breakpoint, and yields.
+    ".globl exos_checks_bare_look",
+    "exos_checks_bare_look:",
+    "ALL_REGISTERS sw, {found}",
+    "STORE_HI_LO {found}",
+    "COUNT_UP {starts}",
+    "break",
+    "move  $a0, $zero",
+    "CALL  {yield}",
+    "b     exos_checks_bare_leave",
+    " nop",
+
+    // A handler for exceptions: notes BadVAddr, and goes on behind the instruction.
+    ".globl exos_checks_bare_exception",
+    "exos_checks_bare_exception:",
+    "addiu $a0, $a0, 4",
+    "sw    $a1, {bad_vaddr}($zero)",
+    "sw    $a0, {slot}($zero)",
+    "lw    $a0, {genx}+0($zero)",
+    "lw    $a1, {genx}+4($zero)",
+    "lw    $a2, {genx}+8($zero)",
+    "lw    $k0, {slot}($zero)",
+    "nop",
+    "jr    $k0",
+    " nop",
+
+    // Beginnings, with what is given in all registers: looks at a secret address, and then turns for ever; yields to the partner; donates its
+    // slice to it; transfers to it; destroys itself.
+    ".macro FULL_OF_SECRETS",
+    "lw    $t0, {given}+4*31($zero)",
+    "nop",
+    "lw    $t0, 0($t0)",                    // an address that is not mapped
+    "LOAD_HI_LO {given}",
+    "ALL_REGISTERS lw, {given}",
+    "nop",
+    ".endm",
+    ".globl exos_checks_bare_secret_turn",
+    "exos_checks_bare_secret_turn:",
+    "FULL_OF_SECRETS",
+    "1:",
+    "b     1b",
+    " nop",
+    ".globl exos_checks_bare_secret_yield",
+    "exos_checks_bare_secret_yield:",
+    "FULL_OF_SECRETS",
+    "lw    $a0, {partner}($zero)",
+    "CALL  {yield}",
+    "b     exos_checks_bare_leave",
+    " nop",
+    ".globl exos_checks_bare_secret_next",
+    "exos_checks_bare_secret_next:",
+    "FULL_OF_SECRETS",
+    "b     exos_checks_bare_leave",
+    " nop",
+    ".globl exos_checks_bare_secret_donate",
+    "exos_checks_bare_secret_donate:",
+    "FULL_OF_SECRETS",
+    "lw    $a0, {partner}($zero)",
+    "CALL  {donate}",
+    "b     exos_checks_bare_leave",
+    " nop",
+    ".globl exos_checks_bare_secret_die",
+    "exos_checks_bare_secret_die:",
+    "FULL_OF_SECRETS",
+    "lw    $a0, {partner}($zero)",          // its own name
+    "CALL  {e_free}",
+    "b     exos_checks_bare_leave",
+    " nop",
+
+    // Gates that only send back: the first instruction closes the span.
+    ".globl exos_checks_bare_bounce",
+    "exos_checks_bare_bounce:",
+    ".word {close_synchronous}",
+    "CALL  {synchronous}",
+    "b     exos_checks_bare_leave",
+    " nop",
+    ".globl exos_checks_bare_bounce_asynchronous",
+    "exos_checks_bare_bounce_asynchronous:",
+    ".word {close_asynchronous}",
+    "CALL  {synchronous}",
+    "b     exos_checks_bare_leave",
+    " nop",
+
+    // A gate that notes all registers, and sends back what is given.
+    ".globl exos_checks_bare_exchange",
+    "exos_checks_bare_exchange:",
+    "ALL_REGISTERS sw, {found}",
+    "STORE_HI_LO {found}",
+    "COUNT_UP {count}",
+    "LOAD_HI_LO {given}",
+    "ALL_REGISTERS lw, {given}",
+    "lw    $v1, {found}+4*3($zero)",        // back to where it came from
+    "CALL  {synchronous}",
+    "sw    $v1, {failed}($zero)",
+    "b     exos_checks_bare_leave",
+    " nop",
+
+    // Ping-pong: a gate that adds 1 to a0 and sends it back; at the limit it destroys itself before that.
+    ".globl exos_checks_bare_pong",
+    "exos_checks_bare_pong:",
+    "lw    $t0, {count}($zero)",
+    "lw    $t1, {limit}($zero)",
+    "addiu $t0, $t0, 1",
+    "sw    $t0, {count}($zero)",
+    "beq   $t0, $t1, 1f",
+    " addiu $a0, $a0, 1",
+    "li    $t8, 3",                         // an answer, for ExOS
+    "CALL  {synchronous}",
+    "sw    $v1, {failed}($zero)",
+    "b     exos_checks_bare_leave",
+    " nop",
+    "1:",
+    "lw    $a0, {partner}($zero)",          // its own name
+    "CALL  {e_free}",
+    "b     exos_checks_bare_leave",
+    " nop",
+
+    // Waits for a while, destroys the partner, and yields for ever.
+    ".globl exos_checks_bare_killer",
+    "exos_checks_bare_killer:",
+    "lw    $t0, {limit}($zero)",
+    "nop",
+    "1:",
+    "bnez  $t0, 1b",
+    " addiu $t0, $t0, -1",
+    "lw    $a0, {partner}($zero)",
+    "CALL  {e_free}",
+    "sw    $v1, {failed}($zero)",
+    "COUNT_UP {count}",
+    "b     exos_checks_bare_leave",
+    " nop",
+
+    ".globl exos_checks_bare_end",
+    "exos_checks_bare_end:",
+    ".purgem FULL_OF_SECRETS",
+    ".purgem CALL",
+    ".purgem LOAD_HI_LO",
+    ".purgem STORE_HI_LO",
+    ".purgem ALL_REGISTERS",
+    ".purgem COUNT_UP",
+    ".set pop",
+    code = const CODE,
+    slot = const DATA + SLOT,
+    intx = const DATA + INTX,
+    genx = const DATA + GENX,
+    saved = const DATA + SAVED,
+    found = const DATA + FOUND,
+    given = const DATA + GIVEN,
+    queue_mask = const DATA + QUEUE + core::mem::offset_of!(InterruptQueue, mask) as u32,
+    count = const DATA + COUNT,
+    starts = const DATA + STARTS,
+    ends = const DATA + ENDS,
+    partner = const DATA + PARTNER,
+    limit = const DATA + LIMIT,
+    failed = const DATA + FAILED,
+    bad_vaddr = const DATA + BAD_VADDR,
+    yield = const Number::r#yield as u32,
+    donate = const Number::donate as u32,
+    e_free = const Number::e_free as u32,
+    synchronous = const SYNCHRONOUS,
+    close_synchronous = const Span::Transfer.close(),
+    close_asynchronous = const Span::AsynchronousTransfer.close(),
+);
+
+macro_rules! entries {
+    ($($(#[$doc:meta])* $name:ident = $symbol:ident;)*) => {
+        unsafe extern "C" {
+            static exos_checks_bare: u32;
+            static exos_checks_bare_end: u32;
+            $(static $symbol: u32;)*
+        }
+
+        /// A place in the code of bare environments.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Entry { $($(#[$doc])* $name,)* }
+
+        impl Entry {
+            /// Its address there.
+            pub fn address(self) -> u32 {
+                let start = (&raw const exos_checks_bare).addr();
+                let place = match self { $(Entry::$name => (&raw const $symbol).addr(),)* };
+                CODE + (place - start) as u32
+            }
+        }
+    };
+}
+
+entries! {
+    /// Counts, for ever.
+    Count = exos_checks_bare_count;
+    /// Epilogue that saves all registers.
+    Epilogue = exos_checks_bare_epilogue;
+    /// Prologue that loads what that has saved, and notes in [`FOUND`] what it finds before.
+    Prologue = exos_checks_bare_prologue;
+    /// Epilogue that goes on.
+    Ignore = exos_checks_bare_ignore;
+    /// Anything that just yields.
+    Leave = exos_checks_bare_leave;
+    /// Prologue or beginning that notes what it finds.
+    Look = exos_checks_bare_look;
+    /// Handler for exceptions.
+    Exception = exos_checks_bare_exception;
+    /// Beginning that turns for ever, with what is given in its registers.
+    SecretTurn = exos_checks_bare_secret_turn;
+    /// That yields to the partner.
+    SecretYield = exos_checks_bare_secret_yield;
+    /// That yields to whoever is next.
+    SecretNext = exos_checks_bare_secret_next;
+    /// That donates its slice to the partner.
+    SecretDonate = exos_checks_bare_secret_donate;
+    /// That destroys itself: the partner must be its own name.
+    SecretDie = exos_checks_bare_secret_die;
+    /// Gate that sends back, and closes the span of a transfer.
+    Bounce = exos_checks_bare_bounce;
+    /// Alike, for asynchronous transfers.
+    BounceAsynchronous = exos_checks_bare_bounce_asynchronous;
+    /// Gate that exchanges all registers.
+    Exchange = exos_checks_bare_exchange;
+    /// Gate of a partner in ping-pong.
+    Pong = exos_checks_bare_pong;
+    /// Beginning that destroys the partner after a while.
+    Killer = exos_checks_bare_killer;
+}
+
+/// What a bare environment does, each if there is one.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs, reason = "as in `Env`")]
+pub struct Entries {
+    pub init: Option<Entry>,
+    pub pro: Option<Entry>,
+    pub epi: Option<Entry>,
+    pub gate: Option<Entry>,
+    pub agate: Option<Entry>,
+}
+
+/// The code and the data of a bare environment, which need not live.
+pub struct Pages {
+    code: Frame,
+    data: Frame,
+    /// Their mappings here: code, data.
+    region: Region,
+}
+
+impl Pages {
+    /// Pages with the code in them.
+    ///
+    /// # Errors
+    /// `NoMemory`, or no room in the address space, which is then `TooLong`.
+    pub fn new() -> Result<Pages, Error> {
+        let (code, data) = (Frame::any()?, Frame::any()?);
+        let region = Region::reserve(2).map_err(|_| Error::TooLong)?;
+        region.map(0, &code, Rights::ReadWrite).map_err(|_| Error::TooLong)?;
+        region.map(1, &data, Rights::ReadWrite).map_err(|_| Error::TooLong)?;
+        let start = (&raw const exos_checks_bare).addr();
+        let bytes = (&raw const exos_checks_bare_end).addr() - start;
+        assert!(bytes <= PAGE_BYTES as usize, "the code of bare environments is longer than a page");
+        for offset in (0..bytes as u32).step_by(4) {
+            region.store(offset, super::calls::load(start as u32 + offset));
+        }
+        Ok(Pages { code, data, region })
+    }
+
+    /// A word of the data.
+    pub fn load(&self, offset: u32) -> u32 {
+        self.region.load(PAGE_BYTES + offset)
+    }
+
+    /// Sets a word of the data.
+    pub fn store(&self, offset: u32, value: u32) {
+        self.region.store(PAGE_BYTES + offset, value);
+    }
+
+    /// The frame of the data.
+    pub fn data_frame(&self) -> u32 {
+        self.data.get()
+    }
+
+    /// The context of an environment with these pages.
+    pub fn env(&self, entries: Entries) -> Box<Env> {
+        let address = |entry: Option<Entry>| entry.map_or(0, Entry::address);
+        let data = self.data.get() << PAGE_SHIFT;
+        let mut env = Box::new(Env {
+            tlbx_save_area: data + TLBX,
+            genx_save_area: data + GENX,
+            intx_save_area: data + INTX,
+            iq: data + QUEUE,
+            xh: [Entry::Exception.address(); EXCEPTIONS],
+            epi: address(entries.epi),
+            pro: address(entries.pro),
+            init: address(entries.init),
+            gate: address(entries.gate),
+            agate: address(entries.agate),
+            ..Env::EMPTY
+        });
+        // Misses of what is not guaranteed are exceptions like others, but for the save area.
+        env.tlbx_save_area = data + GENX;
+        env.xl[0] = Mapping { va: CODE, lo: Lo::read_only(self.code.get()).0 };
+        env.xl[1] = Mapping { va: DATA, lo: Lo::writable(self.data.get()).0 };
+        env
+    }
+
+    /// An environment with these pages, without a slice, its interrupts not masked.
+    ///
+    /// # Errors
+    /// Those of the kernel's call `e_alloc`.
+    pub fn start(&self, entries: Entries) -> Result<Pid, Error> {
+        self.store(QUEUE + core::mem::offset_of!(InterruptQueue, mask) as u32, u32::MAX);
+        make(&self.env(entries))
+    }
+}
+
+/// Makes an environment.
+///
+/// # Errors
+/// Those of the kernel's call `e_alloc`.
+pub fn make(env: &Env) -> Result<Pid, Error> {
+    with_pointer(env, |_| call(Number::e_alloc, [ANY, address_of(env), 0, 0]).map(Pid))
+}
+
+/// Destroys an environment.
+///
+/// # Errors
+/// Those of the kernel's call `e_free`.
+pub fn free(pid: Pid) -> Result<(), Error> {
+    call(Number::e_free, [pid.0, 0, 0, 0]).map(drop)
+}
+
+/// Gives an environment a slice: its number.
+///
+/// # Errors
+/// Those of the kernel's call `s_alloc`.
+pub fn give_slice(pid: Pid, n: u32) -> Result<u32, Error> {
+    call(Number::s_alloc, [pid.0, n, 0, 0])
+}
