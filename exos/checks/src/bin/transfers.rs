@@ -6,9 +6,11 @@
 
 extern crate alloc;
 
+use exos::abi::calls::ANY;
+use exos::abi::calls::transfer::{ASYNCHRONOUS, SYNCHRONOUS};
 use exos::abi::{Error, Pid};
 use exos::machine;
-use exos_checks::raw::bare::{COUNT, Entries, Entry, FAILED, FOUND, GIVEN, Pages, free};
+use exos_checks::raw::bare::{COUNT, Entries, Entry, FAILED, FOUND, GIVEN, Pages, free, give_slice};
 use exos_checks::raw::registers::Registers;
 use exos_checks::raw::transfers::{open_gate, transfer};
 use exos_checks::tap::{self, Outcome};
@@ -46,16 +48,20 @@ fn exchange(synchronous: bool) -> Outcome {
     let pages = get!(Pages::new());
     // It is told when its slice is over while it runs, so it saves everything, and goes on.
     let entries = Entries {
-        init: Some(Entry::Leave),
+        init: Some(Entry::Turn),
         pro: Some(Entry::Prologue),
         epi: Some(Entry::Epilogue),
         gate: Some(Entry::Exchange),
         agate: Some(Entry::Exchange),
     };
     let pid = get!(pages.start(entries));
+    // Of an asynchronous transfer it gets the rest of the slice, and needs one of its own to go on where that does not suffice.
+    get!(give_slice(pid, ANY));
+    let number = if synchronous { SYNCHRONOUS } else { ASYNCHRONOUS };
     let start = machine::counters().ticks;
     for turn in 0..TIMES {
-        let (there, back) = (pattern(turn), pattern(!turn));
+        let (there, mut back) = (pattern(turn), pattern(!turn));
+        back[2] = number;
         for (n, &value) in back.iter().enumerate() {
             pages.store(GIVEN + 4 * n as u32, value);
         }
@@ -79,11 +85,13 @@ fn refused() -> Outcome {
     for synchronous in [true, false] {
         let to = |pid: Pid| transfer(synchronous, pid, &before).err();
         check_eq!(to(without), Some(Error::NoGate), "an environment without a gate");
-        for name in [0, 1, 0x40, u32::MAX, 0x8000_0000, 0x7fff_f000, one_kind.0 ^ 1 << 20, machine::pid().0 ^ 1 << 20] {
+        for name in [0, u32::MAX, 0x8000_0000, 0x7fff_f000, machine::pid().0 ^ 1 << 20] {
             check_eq!(to(Pid(name)), Some(Error::NoSuchEnvironment), "the name {name:#x}");
         }
     }
     check_eq!(transfer(false, one_kind, &before).err(), Some(Error::NoGate), "no gate of this kind");
+    let wrong = Pid(one_kind.0 ^ 1 << 20);
+    check_eq!(transfer(true, wrong, &before).err(), Some(Error::NoSuchEnvironment), "another name of its number");
     get!(free(one_kind));
     for synchronous in [true, false] {
         let refusal = transfer(synchronous, one_kind, &before).err();

@@ -30,8 +30,10 @@ const SLOT: u32 = 0x40;
 pub const QUEUE: u32 = 0x80;
 /// What the epilogue has saved.
 const SAVED: u32 = 0x300;
-/// The registers as the environment found them, by number, then HI and LO.
+/// The registers as the environment found them at its gate, by number, then HI and LO.
 pub const FOUND: u32 = 0x400;
+/// The registers as it found them where a slice begins, alike.
+pub const SEEN: u32 = 0x700;
 /// What it loads into them, alike.
 pub const GIVEN: u32 = 0x500;
 /// Words for anything: what the tests agree on with the code.
@@ -52,7 +54,7 @@ pub const FAILED: u32 = WORDS + 20;
 /// BadVAddr as the handler for exceptions got it.
 pub const BAD_VADDR: u32 = WORDS + 24;
 
-const _: () = assert!(QUEUE + size_of::<InterruptQueue>() as u32 <= SAVED);
+const _: () = assert!(FAILED < SEEN && BAD_VADDR < SEEN && QUEUE + size_of::<InterruptQueue>() as u32 <= SAVED);
 
 global_asm!(
     ".section .text.exos_checks_bare, \"ax\", @progbits",
@@ -98,6 +100,12 @@ global_asm!(
     "b     exos_checks_bare_count",
     " nop",
 
+    // Does nothing, for ever.
+    ".globl exos_checks_bare_turn",
+    "exos_checks_bare_turn:",
+    "b     exos_checks_bare_turn",
+    " nop",
+
     // The epilogue: saves all registers, unless it comes in the middle of loading them, and yields.
     ".globl exos_checks_bare_epilogue",
     "exos_checks_bare_epilogue:",
@@ -127,8 +135,8 @@ global_asm!(
     ".globl exos_checks_bare_prologue",
     "exos_checks_bare_prologue:",
     "exos_checks_bare_restore:",
-    "ALL_REGISTERS sw, {found}",
-    "STORE_HI_LO {found}",
+    "ALL_REGISTERS sw, {seen}",
+    "STORE_HI_LO {seen}",
     "COUNT_UP {starts}",
     "li    $t0, -1",
     "sw    $t0, {queue_mask}($zero)",
@@ -167,8 +175,8 @@ global_asm!(
     // A prologue, or beginning, that notes what it finds in the registers, takes a breakpoint, and yields.
     ".globl exos_checks_bare_look",
     "exos_checks_bare_look:",
-    "ALL_REGISTERS sw, {found}",
-    "STORE_HI_LO {found}",
+    "ALL_REGISTERS sw, {seen}",
+    "STORE_HI_LO {seen}",
     "COUNT_UP {starts}",
     "break",
     "move  $a0, $zero",
@@ -247,7 +255,7 @@ global_asm!(
     "b     exos_checks_bare_leave",
     " nop",
 
-    // A gate that notes all registers, and sends back what is given.
+    // A gate that notes all registers, and sends back what is given, in `$v0` the number of the transfer.
     ".globl exos_checks_bare_exchange",
     "exos_checks_bare_exchange:",
     "ALL_REGISTERS sw, {found}",
@@ -256,7 +264,7 @@ global_asm!(
     "LOAD_HI_LO {given}",
     "ALL_REGISTERS lw, {given}",
     "lw    $v1, {found}+4*3($zero)",        // back to where it came from
-    "CALL  {synchronous}",
+    "syscall",
     "sw    $v1, {failed}($zero)",
     "b     exos_checks_bare_leave",
     " nop",
@@ -311,6 +319,7 @@ global_asm!(
     genx = const DATA + GENX,
     saved = const DATA + SAVED,
     found = const DATA + FOUND,
+    seen = const DATA + SEEN,
     given = const DATA + GIVEN,
     queue_mask = const DATA + QUEUE + core::mem::offset_of!(InterruptQueue, mask) as u32,
     count = const DATA + COUNT,
@@ -354,15 +363,17 @@ macro_rules! entries {
 entries! {
     /// Counts, for ever.
     Count = exos_checks_bare_count;
+    /// Does nothing, for ever.
+    Turn = exos_checks_bare_turn;
     /// Epilogue that saves all registers.
     Epilogue = exos_checks_bare_epilogue;
-    /// Prologue that loads what that has saved, and notes in [`FOUND`] what it finds before.
+    /// Prologue that loads what that has saved, and notes in [`SEEN`] what it finds before.
     Prologue = exos_checks_bare_prologue;
     /// Epilogue that goes on.
     Ignore = exos_checks_bare_ignore;
     /// Anything that just yields.
     Leave = exos_checks_bare_leave;
-    /// Prologue or beginning that notes what it finds.
+    /// Prologue or beginning that notes in [`SEEN`] what it finds.
     Look = exos_checks_bare_look;
     /// Handler for exceptions.
     Exception = exos_checks_bare_exception;
@@ -380,7 +391,7 @@ entries! {
     Bounce = exos_checks_bare_bounce;
     /// Alike, for asynchronous transfers.
     BounceAsynchronous = exos_checks_bare_bounce_asynchronous;
-    /// Gate that exchanges all registers.
+    /// Gate that exchanges all registers; what is given for `$v0` is the number of the transfer back.
     Exchange = exos_checks_bare_exchange;
     /// Gate of a partner in ping-pong.
     Pong = exos_checks_bare_pong;
