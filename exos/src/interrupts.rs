@@ -65,22 +65,29 @@ pub fn critical<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Handles what has come meanwhile, gives up the processor if the slice is over, and lets interrupts come again.
+/// Lets interrupts come again. What has come meanwhile is handled first, and the processor given up if the slice is over.
+#[inline]
 pub(crate) fn unmask() {
     let queue = queue();
     loop {
-        queue.withheld.set(0);
-        drain(queue);
-        if queue.ended.get() != 0 {
-            count(1);
-            // It is not refused: it names nobody.
-            let _ = park::give_up(NEXT);
-        }
         queue.mask.set(ALL);
         if queue.withheld.get() == 0 {
             return;
         }
         queue.mask.set(0);
+        take();
+    }
+}
+
+/// Handles what has come, and gives up the processor if the slice is over. The mask must be clear.
+pub(crate) fn take() {
+    let queue = queue();
+    queue.withheld.set(0);
+    drain(queue);
+    if queue.ended.get() != 0 {
+        count(1);
+        // It is not refused: it names nobody.
+        let _ = park::give_up(NEXT);
     }
 }
 
@@ -88,6 +95,7 @@ pub(crate) fn unmask() {
 pub(crate) fn make_up() {
     if STATE.deferred.get() != 0 {
         STATE.deferred.set(0);
+        take();
         unmask();
     }
 }

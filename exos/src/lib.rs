@@ -33,14 +33,16 @@
 #![cfg_attr(target_os = "none", feature(asm_experimental_arch))]
 #![deny(unsafe_code)]
 
-#[cfg(target_os = "none")]
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod branch;
 pub mod exceptions;
 pub mod layout;
 pub mod page_table;
 pub mod status;
+pub mod stride;
 
 #[cfg(target_os = "none")]
 pub mod backtrace;

@@ -7,7 +7,8 @@ use crate::layout;
 use crate::page_table::{Error, Pages, Rights};
 use crate::rt::cell::Cell;
 use crate::rt::memory;
-use aegis_abi::calls::ANY;
+use aegis_abi::Pid;
+use aegis_abi::calls::{ANY, READ, READ_WRITE};
 use aegis_abi::limits::PAGE_BYTES;
 use core::ops::Range;
 
@@ -30,6 +31,25 @@ impl Frame {
     /// `NoSuchFrame`, `FrameTaken`.
     pub fn number(frame: u32) -> Result<Frame, aegis_abi::Error> {
         memory::allocate(frame).map(Frame)
+    }
+
+    /// The frame with this number, which another environment shares with this one. (If it does not, mapping it succeeds, and touching it
+    /// faults.)
+    pub fn shared(frame: u32) -> Frame {
+        Frame(frame)
+    }
+
+    /// Gives an environment rights to it, which this one owns; `None` takes them away.
+    ///
+    /// # Errors
+    /// Those of the kernel's call `p_add`.
+    pub fn share(&self, with: Pid, rights: Option<Rights>) -> Result<(), aegis_abi::Error> {
+        let protection = match rights {
+            None => 0,
+            Some(Rights::ReadOnly) => READ,
+            Some(Rights::ReadWrite) => READ_WRITE,
+        };
+        memory::share(self.0, with, protection)
     }
 
     /// Its number.

@@ -1,5 +1,6 @@
 //! Calls of cargo, and what they have built.
 
+use crate::machine::Machine;
 use crate::noise::Noise;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -48,6 +49,11 @@ impl Workspace {
         let root = root.with_context(|| format!("{} is not within the repository; use ./x", here.display()))?;
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| here.join(dir));
         Ok(Workspace { root: root.to_path_buf(), target, verbose })
+    }
+
+    /// Where figures are put that were drawn from what ran on a machine.
+    pub fn figures(&self, machine: Machine) -> PathBuf {
+        self.target.join("figures").join(machine.name())
     }
 
     /// A call of cargo in the repository's root.

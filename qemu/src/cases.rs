@@ -21,6 +21,11 @@ struct Budgets {
     null_call: u64,
     small_call: u64,
     miss: u64,
+    transfer: u64,
+    /// Calls between environments and back, both sides' library and the kernel.
+    trusted_call: u64,
+    untrusted_call: u64,
+    long_call: u64,
 }
 
 const fn budgets(machine: Machine) -> Budgets {
@@ -33,6 +38,10 @@ const fn budgets(machine: Machine) -> Budgets {
             null_call: 25,
             small_call: 100,
             miss: 450,
+            transfer: 26,
+            trusted_call: 220,
+            untrusted_call: 270,
+            long_call: 320,
         },
         Machine::Decstation => Budgets {
             stlb_hit: 18,
@@ -42,13 +51,19 @@ const fn budgets(machine: Machine) -> Budgets {
             null_call: 30,
             small_call: 120,
             miss: 500,
+            transfer: 29,
+            trusted_call: 240,
+            untrusted_call: 290,
+            long_call: 340,
         },
     }
 }
 
 /// All cases on a machine, besides the programs that need no entry.
 pub fn cases(machine: Machine) -> Vec<Case> {
-    let Budgets { stlb_hit, pages, exception, exception_and_back, null_call, small_call, miss } = budgets(machine);
+    let Budgets { stlb_hit, pages, exception, exception_and_back, null_call, small_call, miss, transfer, .. } =
+        budgets(machine);
+    let Budgets { trusted_call, untrusted_call, long_call, .. } = budgets(machine);
     let refill = machine.vectors().refill;
     let one_stay = move |counts: &Counts, span| one_stay(counts, span, machine.vectors().general);
     vec![
@@ -56,12 +71,11 @@ pub fn cases(machine: Machine) -> Vec<Case> {
         Case::tap("budgets")
             .limit(120)
             .check("every marker has its partner", |counts| counts.check_markers().map(|()| None))
-            .check("the kernel itself takes no exception", |counts| {
-                ensure!(
-                    counts.total.nested.is_empty(),
-                    "entries at a vector from the kernel: {:?}",
-                    counts.total.nested
-                );
+            .check("the kernel itself takes no exception but to clear BadVAddr", move |counts| {
+                // Once for each environment that begins to run.
+                let nested = &counts.total.nested;
+                let few = nested.iter().all(|(&vector, &times)| vector == machine.vectors().general && times < 20);
+                ensure!(few, "entries at a vector from the kernel: {nested:?}");
                 Ok(None)
             })
             .check(&format!("a hit in the software TLB takes {stlb_hit} instructions"), move |counts| {
@@ -87,11 +101,29 @@ pub fn cases(machine: Machine) -> Vec<Case> {
             .check(&format!("a small call takes at most {small_call} instructions"), move |counts| {
                 at_most(small_call, one_stay(counts, Span::SmallCall)?)
             })
+            .check(&format!("a synchronous transfer takes at most {transfer} instructions"), move |counts| {
+                at_most(transfer, one_stay(counts, Span::Transfer)?)
+            })
+            .check("an asynchronous transfer takes at most 40 instructions", move |counts| {
+                at_most(40, one_stay(counts, Span::AsynchronousTransfer)?)
+            })
+            .check(&format!("a trusted LRPC and back takes at most {trusted_call} instructions"), move |counts| {
+                at_most(trusted_call, counts.shortest(Span::TrustedCall.id())?.all())
+            })
+            .check(&format!("an untrusted LRPC and back takes at most {untrusted_call} instructions"), move |counts| {
+                at_most(untrusted_call, counts.shortest(Span::UntrustedCall.id())?.all())
+            })
+            .check(&format!("an RPC of 20 words and back takes at most {long_call} instructions"), move |counts| {
+                at_most(long_call, counts.shortest(Span::LongCall.id())?.all())
+            })
             .check(&format!("a miss handled by the library takes at most {miss} instructions"), move |counts| {
                 at_most(miss, counts.shortest(Span::Miss.id())?.all())
             }),
         // What a newcomer sees first.
         Case::output("tour", "tour").shows(&["A tour of Aegis", "Everything held."]),
+        // Figure 3-1 of the thesis.
+        Case::output("stride", "stride").shows(&["figure stride", "point 600", "within one of 3:2:1 at every point"]),
+        Case::output("stride::in real time", "aegis.clock=rtc stride").shows(&["within one of 3:2:1 at every point"]),
         // How programs end.
         Case::output("endings::status", "endings status").status(7),
         Case::output("endings::error", "endings error")

@@ -19,6 +19,7 @@ pub mod cli;
 pub mod counts;
 pub mod debug;
 mod decstation;
+pub mod figure;
 pub mod image;
 pub mod machine;
 mod malta;

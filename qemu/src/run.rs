@@ -9,7 +9,7 @@ use crate::image::{self, Kernel, Program};
 use crate::machine::Machine;
 use crate::session::{End, Errors, Patience};
 use crate::symbols::Symbols;
-use crate::{cli, terminal};
+use crate::{cli, figure, terminal};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use std::io::Write;
@@ -185,7 +185,11 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         ..Board::default()
     };
     let symbols = Symbols::read(&workspace.root, &prepared.kernel, Some(&prepared.program));
-    let status = boot(workspace, &board, &symbols)?;
+    let mut figures = figure::Collector::default();
+    let status = boot(workspace, &board, &symbols, &mut figures)?;
+    for figure in figures.figures()? {
+        println!("figure: {}", figure.draw(&workspace.figures(machine))?.display());
+    }
     if let Some(Counting { out, .. }) = counting {
         print!("\n{}", Counts::read(&out)?);
         println!("all of it: {}", out.display());
@@ -193,7 +197,8 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     Ok(status)
 }
 
-fn boot(workspace: &Workspace, board: &Board, symbols: &Symbols) -> Result<u8> {
+/// Boots, and collects the figures in what is shown.
+fn boot(workspace: &Workspace, board: &Board, symbols: &Symbols, figures: &mut figure::Collector) -> Result<u8> {
     let command = board.command()?;
     workspace.show(&command);
     let command = command_line(&command);
@@ -204,6 +209,7 @@ fn boot(workspace: &Workspace, board: &Board, symbols: &Symbols) -> Result<u8> {
         let _saved = terminal::Saved::new();
         let patience = Patience { first_output: Some(BOOT), end: None };
         board.run(Input::Ours, Errors::Inherited, patience, |chunk| {
+            figures.push(chunk);
             let mut out = std::io::stdout().lock();
             // Where nobody reads any more, the guest goes on.
             let _ = annotator.pass(chunk, &mut out).and_then(|()| out.flush());

@@ -175,10 +175,12 @@ static OPEN: Cell<bool> = Cell::new(false);
 ///
 /// # Errors
 /// Those of the kernel's call `e_set`.
+#[inline]
 pub fn open_gates() -> Result<(), Error> {
-    if OPEN.get() {
-        return Ok(());
-    }
+    if OPEN.get() { Ok(()) } else { open_gates_now() }
+}
+
+fn open_gates_now() -> Result<(), Error> {
     let mut env = current();
     (env.gate, env.agate) = (address(exos_gate), address(exos_agate));
     // SAFETY: the context is the environment's own, with gates that can take what comes.

@@ -132,6 +132,7 @@ global_asm!(
 
 /// Called by the stub, on the exception stack, with the mask clear.
 extern "C" fn handle() {
+    interrupts::take();
     interrupts::unmask();
 }
 

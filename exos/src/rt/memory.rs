@@ -7,7 +7,7 @@ use crate::layout;
 use crate::page_table::{Backing, PageTable, Pages};
 use aegis_abi::calls::ANY;
 use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT};
-use aegis_abi::{Error, Lo, UserVa};
+use aegis_abi::{Error, Lo, Pid, UserVa};
 use core::arch::asm;
 use core::ptr;
 
@@ -150,6 +150,12 @@ pub fn give_back(frame: u32) {
     // It can fail only where the program has given the frame up by other means.
     // SAFETY: such frames are mapped in regions only, where no Rust object lies.
     let _ = unsafe { call::p_unref(frame) };
+}
+
+/// Gives an environment rights to a frame of a [`crate::region::Frame`].
+pub fn share(frame: u32, with: Pid, protection: u32) -> Result<(), Error> {
+    // SAFETY: it takes nothing away from this program.
+    unsafe { call::p_add(protection, with, frame) }
 }
 
 /// Loads a word within a [`crate::region::Region`].

@@ -11,6 +11,7 @@ use crate::cargo::{Workspace, command_line};
 use crate::case::{Case, Expect};
 use crate::cases::cases;
 use crate::counts::Counts;
+use crate::figure;
 use crate::image::{self, Kernel, Program};
 use crate::machine::Machine;
 use crate::run::{BOOT, CLOCK_OPTION, COUNTING, DETERMINISTIC_CLOCK, NO_CLOCK};
@@ -105,6 +106,7 @@ fn run_case(
     Annotator::new(|address| symbols.describe(address)).pass(&output, &mut text).context("cannot write to memory")?;
     let text = String::from_utf8_lossy(&text);
 
+    draw_figures(workspace, machine, case, &text, report);
     let verdict = judge(&case.expect, end, &text);
     let details = format!("\n{}\n{}", tail(&text), command_line(&shown));
     let is_tap = matches!(case.expect, Expect::Tap);
@@ -119,6 +121,15 @@ fn run_case(
         }
     }
     Ok(())
+}
+
+/// Draws the figures that a run has shown: one that cannot be drawn fails the case.
+fn draw_figures(workspace: &Workspace, machine: Machine, case: &Case, text: &str, report: &mut Report) {
+    let drawn = figure::figures(text)
+        .and_then(|figures| figures.iter().try_for_each(|figure| figure.draw(&workspace.figures(machine)).map(drop)));
+    if let Err(error) = drawn {
+        report.always_failed(&case.name, &format!("{error:#}"));
+    }
 }
 
 /// Tells the tests of a run, and what is wrong with the run as a whole.

@@ -14,9 +14,12 @@ use exos::exceptions::{Cause, Context, Register, handle, unhandle};
 use exos::machine::{self, Place};
 use exos::page_table::Rights;
 use exos::region::Region;
+use exos::{process, rpc, schedule};
 use exos_checks::markers::STLB_HIT_PAGES;
+use exos_checks::raw::bare::{Entries, Entry, Pages, free};
 use exos_checks::raw::calls::flush;
 use exos_checks::raw::spans;
+use exos_checks::raw::transfers::{open_gate, transfer};
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
 
@@ -33,6 +36,8 @@ fn main() -> i32 {
         ("small call", small_call),
         ("misses handled by the library", misses),
         ("hits in the software TLB", stlb_hits),
+        ("control transfers", transfers),
+        ("calls between environments", calls_between_environments),
     ])
 }
 
@@ -116,5 +121,35 @@ fn stlb_hits() -> Outcome {
     let after = misses();
     check_eq!(sum, STLB_HIT_PAGES * (STLB_HIT_PAGES - 1) / 2, "sum of the pages' words");
     check_eq!(after, before, "counters of misses that the table did not answer");
+    Ok(())
+}
+
+fn transfers() -> Outcome {
+    get!(open_gate());
+    let pages = get!(Pages::new());
+    let entries = Entries { gate: Some(Entry::Bounce), agate: Some(Entry::BounceAsynchronous), ..Entries::default() };
+    let pid = get!(pages.start(entries));
+    for turn in 0..TIMES {
+        for synchronous in [true, false] {
+            let before = core::array::from_fn(|n| turn + n as u32);
+            let back = get!(transfer(synchronous, pid, &before));
+            check_eq!(back[31], before[31], "a register");
+        }
+    }
+    get!(free(pid));
+    Ok(())
+}
+
+fn calls_between_environments() -> Outcome {
+    let server = get!(process::spawn("processes", &["null-server"]));
+    // Until it is ready.
+    while rpc::short(server.pid(), [0; 4]).is_err() {
+        get!(schedule::yield_to(server.pid()));
+    }
+    for n in 0..TIMES {
+        check_eq!(spans::trusted_call(server.pid(), n, 7), n + 7, "the sum");
+        check_eq!(spans::untrusted_call(server.pid(), n, 7), n + 7, "the sum");
+        check_eq!(spans::long_call(server.pid(), n), n, "the first word");
+    }
     Ok(())
 }

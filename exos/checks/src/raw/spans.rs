@@ -2,9 +2,10 @@
 
 use crate::markers::Span;
 use core::arch::{asm, global_asm};
-use exos::abi::Error;
 use exos::abi::calls::Number;
+use exos::abi::{Error, Pid};
 use exos::exceptions::Cause;
+use exos::rpc::{self, LongMessage};
 use exos::rt::dispatch;
 use exos::rt::state::{GENX, SLOT};
 
@@ -133,4 +134,32 @@ pub fn stlb_hits(start: u32, pages: u32) -> u32 {
         );
     }
     sum
+}
+
+/// Opens and closes a span around what is more than an instruction.
+macro_rules! around {
+    ($span:expr, $body:expr) => {{
+        // SAFETY: the markers do nothing.
+        unsafe { asm!(".word {open}", open = const $span.open(), options(nostack)) };
+        let result = $body;
+        // SAFETY: as above.
+        unsafe { asm!(".word {close}", close = const $span.close(), options(nostack)) };
+        result
+    }};
+}
+
+/// A short call of a trusted server, which adds; in [`Span::TrustedCall`].
+pub fn trusted_call(server: Pid, a: u32, b: u32) -> u32 {
+    around!(Span::TrustedCall, rpc::trusted(server, [a, b, 0, 0])).map_or(u32::MAX, |[sum, _]| sum)
+}
+
+/// A short call of an untrusted server, which adds; in [`Span::UntrustedCall`].
+pub fn untrusted_call(server: Pid, a: u32, b: u32) -> u32 {
+    around!(Span::UntrustedCall, rpc::short(server, [a, b, 0, 0])).map_or(u32::MAX, |[sum, _]| sum)
+}
+
+/// A long call, which comes back as it went; in [`Span::LongCall`].
+pub fn long_call(server: Pid, first: u32) -> u32 {
+    let mut message = LongMessage([first; rpc::LONG_WORDS]);
+    around!(Span::LongCall, rpc::call(server, &mut message)).map_or(u32::MAX, |()| message.0[0])
 }
