@@ -5,6 +5,7 @@
 //! for as long as it takes, which is two stores: a [`critical`] section (thesis 2.2 and 7.2.3). It needs no lock that somebody could keep, and
 //! if its program dies in it, no other waits. It must be short: what it takes beyond the end of the slice, the program pays for.
 
+use crate::input;
 use crate::rt::cell::Cell;
 use crate::rt::instructions::barrier;
 use crate::rt::park;
@@ -19,7 +20,11 @@ pub use aegis_abi::interrupts::{CONSOLE, SLICE_END, TIMER};
 /// critical sections, with all interrupts masked.
 pub type Handler = fn([u32; 3]);
 
-static HANDLERS: [Cell<Option<Handler>>; KINDS] = [const { Cell::new(None) }; KINDS];
+static HANDLERS: [Cell<Option<Handler>>; KINDS] = {
+    let mut handlers = [const { Cell::new(None) }; KINDS];
+    handlers[CONSOLE as usize] = Cell::new(Some(input::receive as Handler));
+    handlers
+};
 
 /// How often the program was called up, or looked into the queue, and how often its slice was over then.
 static TAKEN: [Cell<u32>; 2] = [const { Cell::new(0) }; 2];

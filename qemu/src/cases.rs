@@ -124,6 +124,13 @@ pub fn cases(machine: Machine) -> Vec<Case> {
         // Figure 3-1 of the thesis.
         Case::output("stride", "stride").shows(&["figure stride", "point 600", "within one of 3:2:1 at every point"]),
         Case::output("stride::in real time", "aegis.clock=rtc stride").shows(&["within one of 3:2:1 at every point"]),
+        // What is typed reaches the program that runs; 4 is Ctrl-D. What comes before the UART is ready is lost, up to its 16 bytes.
+        Case::output("echo", "echo first words")
+            .types("\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\nab\u{7f}c\nlast words\n\u{4}")
+            .shows(&["first words", "\nac\n", "last words\nlast words\n"]),
+        Case::output("echo::in real time", "aegis.clock=rtc echo first words")
+            .types("\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\nab\u{7f}c\nlast words\n\u{4}")
+            .shows(&["first words", "\nac\n", "last words\nlast words\n"]),
         // How programs end.
         Case::output("endings::status", "endings status").status(7),
         Case::output("endings::error", "endings error")
@@ -172,6 +179,8 @@ pub fn cases(machine: Machine) -> Vec<Case> {
             .name("ticks::random_calls")
             .command("aegis.clock=rtc random_calls")
             .features(&["checked"]),
+        Case::tap("pingpong").name("pingpong::rtc").command("aegis.clock=rtc pingpong"),
+        Case::tap("pingpong"),
         // The same programs on a kernel that checks all its invariants again and again, and at the end.
         Case::tap("random_calls").features(&["checked"]),
         Case::tap("memory").name("checked::memory").features(&["checked"]),

@@ -19,6 +19,7 @@ use exos_checks::raw::registers::{Registers, TESTED, across_call};
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
 
+mod environments;
 mod place;
 
 use place::Place;
@@ -52,6 +53,14 @@ fn main() -> i32 {
         ("BadMapping, senseless mappings", bad_mapping),
         ("BadHandler, handlers outside user space", bad_handler),
         ("BadGuaranteed, outside the segment, or twice", bad_guaranteed),
+        ("NoSuchEnvironment, a name that is stale or nobody's", environments::no_such_environment),
+        ("NoGate, nowhere to go on", environments::no_gate),
+        ("EnvironmentTaken, a number in use", environments::environment_taken),
+        ("NoEnvironment, when all are taken", environments::no_environment),
+        ("NoSuchSlice, SliceFree, SliceTaken", environments::slices),
+        ("BadProtection, and frames that cannot be shared", environments::bad_protection),
+        ("references and data of environments", environments::references_and_data),
+        ("BadStatus, queues and gates", environments::contexts),
         ("e_set takes the environment's own context", own_context),
         ("a call leaves nothing of the kernel's in registers", results_only),
     ])
