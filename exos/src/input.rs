@@ -60,11 +60,7 @@ pub fn line() -> Option<String> {
                 crate::println!();
                 return Some(line);
             }
-            8 | 127 => {
-                if line.pop().is_some() {
-                    crate::print!("\u{8} \u{8}");
-                }
-            }
+            8 | 127 if line.pop().is_some() => crate::print!("\u{8} \u{8}"),
             byte @ b' '..127 => {
                 line.push(byte.into());
                 crate::print!("{}", char::from(byte));

@@ -50,7 +50,7 @@ impl Stride {
     }
 
     /// Whose turn it is, which then counts as taken. `None`: there is nobody.
-    pub fn next(&mut self) -> Option<Pid> {
+    pub fn choose(&mut self) -> Option<Pid> {
         // Of several that have come as far, the first.
         let client = self.clients.iter_mut().min_by_key(|client| client.pass)?;
         client.pass += client.stride;
@@ -62,7 +62,7 @@ impl Stride {
     #[cfg(target_os = "none")]
     pub fn run(&mut self) -> Option<Pid> {
         loop {
-            let pid = self.next()?;
+            let pid = self.choose()?;
             match crate::schedule::yield_to(pid) {
                 Ok(()) => return Some(pid),
                 Err(_) => self.remove(pid),

@@ -9,7 +9,7 @@ fn schedule(tickets: &[u32], quanta: u32, mut look: impl FnMut(&[u32])) {
     }
     let mut had = std::vec![0; tickets.len()];
     for _ in 0..quanta {
-        had[scheduler.next().expect("somebody is there").0 as usize] += 1;
+        had[scheduler.choose().expect("somebody is there").0 as usize] += 1;
         look(&had);
     }
 }
@@ -40,9 +40,9 @@ fn shares_of_3_2_and_1_are_within_a_quantum_at_every_point() {
 #[test]
 fn nobody_is_scheduled_who_was_taken_out() {
     let mut scheduler = Stride::new();
-    assert_eq!(scheduler.next(), None);
+    assert_eq!(scheduler.choose(), None);
     scheduler.add(Pid(1), 3);
     scheduler.add(Pid(2), 1);
     scheduler.remove(Pid(1));
-    assert!((0..10).all(|_| scheduler.next() == Some(Pid(2))));
+    assert!((0..10).all(|_| scheduler.choose() == Some(Pid(2))));
 }

@@ -5,7 +5,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use exos::abi::calls::{ANY, Number, TABLE};
 use exos::abi::limits::{GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT, USER_END};
-use exos::abi::{Env, Lo, Pid};
+use exos::abi::{Env, Error, Lo, Pid};
 use exos::page_table::Rights;
 use exos::region::Region;
 use exos::{layout, machine, schedule};
@@ -224,6 +224,10 @@ impl Player {
                 4..16 | 26..40 => {
                     arguments[0] = self.pid();
                     arguments[1] = if takes_two_pids(number) { self.pid() } else { self.random.below(70) };
+                    if number == Number::e_write as u32 {
+                        arguments[2] = address_of(&*self.context);
+                        insert(arguments[2]);
+                    }
                     arguments[3] = self.random.below(70);
                 }
                 _ => arguments = [self.address(), self.number(), arguments[2], arguments[3]],
@@ -238,6 +242,10 @@ impl Player {
         } else {
             raw(number, arguments)
         };
+        if code == Error::NoSuchEnvironment as u32 && self.random.below(4) != 0 {
+            // Few names of those that are gone are kept.
+            self.environments.retain(|&pid| pid != arguments[0]);
+        }
         if code == 0 {
             if number == Number::e_alloc as u32 {
                 if self.environments.len() == MOST_ENVIRONMENTS {
