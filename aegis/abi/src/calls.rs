@@ -180,7 +180,7 @@ pub const READ_WRITE: u32 = 3;
 /// A transfer that is refused continues behind the `syscall`, with the error in `v1`: `NoSuchEnvironment`, or `NoGate` where the
 /// environment with the callee's number has none.
 pub mod transfer {
-    /// Asynchronous: the callee gets the rest of the current slice.
+    /// Asynchronous: the callee gets the rest of the current slice. (So does whoever that transfers to within the slice, in whatever way.)
     pub const ASYNCHRONOUS: u32 = 1;
     /// Synchronous: the callee gets the current slice and all future instances of it, until it gives them back the same way.
     pub const SYNCHRONOUS: u32 = 2;

@@ -251,6 +251,10 @@ fn an_environment_that_holds_itself_outlives_its_creator() {
     run_as(&kernel, FIRST);
     call(&mut kernel, Number::e_free, [names[0]]);
     assert_eq!((living(&kernel), kernel.current()), (vec![1], 1));
+    // The first one's number has rights that nobody inherits.
+    assert_eq!(e_alloc(&mut kernel, 0, &Env::EMPTY), Err(Error::EnvironmentTaken));
+    assert!(e_alloc(&mut kernel, ANY, &Env::EMPTY).is_ok());
+    assert_eq!(living(&kernel), [1, 2]);
     call(&mut kernel, Number::e_unref, [names[1]]);
     assert_eq!(kernel.machine.stopped.get(), Some(status::NO_ENVIRONMENT));
 }
@@ -376,6 +380,27 @@ fn the_owner_of_a_frame_gives_and_takes_rights() {
     assert!(reference(&mut kernel, VA).is_some(), "the owner's binding stays");
     run_as(&kernel, 1);
     assert_eq!((reference(&mut kernel, VA), kernel.frames.held(1)), (None, 1));
+}
+
+#[test]
+fn what_rests_on_the_right_to_read_survives_the_loss_of_that_to_write() {
+    let mut kernel = with_frame();
+    let name = pid(&kernel, 1);
+    call(&mut kernel, Number::p_add, [READ_WRITE, name, FRAME]);
+    run_as(&kernel, 1);
+    let mut env = child_env(1);
+    env.xl[6] = Mapping { va: 0x5000, lo: Lo::read_only(FRAME).0 };
+    env.xl[7] = Mapping { va: 0x6000, lo: Lo::writable(FRAME).0 };
+    assert_eq!(kernel.miss(GUARANTEED_VA), Miss::Refilled);
+    put(&kernel, page(1) | ENV_OFFSET, &env);
+    call(&mut kernel, Number::e_set, [GUARANTEED_VA | ENV_OFFSET]);
+    call(&mut kernel, Number::tlbwr, [VA, Lo::read_only(FRAME).0]);
+    call(&mut kernel, Number::tlbwr, [VA + 0x4000, Lo::writable(FRAME).0]);
+    run_as(&kernel, FIRST);
+    call(&mut kernel, Number::p_add, [READ, name, FRAME]);
+    run_as(&kernel, 1);
+    let found = [VA, VA + 0x4000, 0x5000, 0x6000].map(|va| reference(&mut kernel, va).is_some());
+    assert_eq!(found, [true, false, true, false]);
 }
 
 #[test]
