@@ -17,11 +17,13 @@ pub enum Feature {
     PrivilegedMoves,
     /// An exception at a jump to an address that is no multiple of 4.
     MisalignedFetch,
+    /// Interrupts between any two instructions.
+    FineInterrupts,
 }
 
 impl Feature {
     /// Why this machine lacks it; `None` if it has it.
-    fn lack(self) -> Option<&'static str> {
+    pub fn lack(self) -> Option<&'static str> {
         let info = info();
         let is_mips1 = matches!(text(&info.processor), "MIPS R2000" | "MIPS R3000" | "a MIPS I processor");
         // The one emulator of this board. (On hardware the last three would be there; nobody has tried.)
@@ -31,6 +33,8 @@ impl Feature {
             Feature::Mips16e => is_mips1.then_some("MIPS I has no MIPS16e"),
             Feature::AddiOverflow => is_gxemul.then_some("GXemul raises no exception when addi overflows upwards"),
             Feature::PrivilegedMoves => is_gxemul.then_some("GXemul lets programs use mfc0 and mtc0"),
+            Feature::FineInterrupts => is_gxemul
+                .then_some("GXemul runs up to five loads or stores in a row as one, and interrupts none of them"),
             Feature::MisalignedFetch => is_gxemul.then_some("GXemul ignores the two low bits of a jump's target"),
         }
     }

@@ -41,6 +41,8 @@ global_asm!(
 
     // Resume. Entry: sp = &context.
     pop_context!("{slot}", "exos_window_exception"),
+    ".globl exos_exception_end",
+    "exos_exception_end:",
 
     // The exception stack is full: handlers nested too deeply, or the report of an exception failed. Start the stack
     // anew to say so; if that has been tried before, stop.

@@ -46,7 +46,7 @@ global_asm!(
     "sw    $a1, {intx}+4($zero)",
     "sw    $a2, {intx}+8($zero)",
     "sw    $zero, {deferred}($zero)",
-    "j     exos_interrupt",
+    "j     exos_interrupt_made_up",
     " lw   $a0, \\slot($zero)",             // a0 = EPC
     ".endm",
     "MAKE_UP exception {slot}",
@@ -58,6 +58,8 @@ global_asm!(
     // Entry: a0 = EPC, the program's a0-a2 in the save area; all else is the program's. The mask is clear.
     ".globl exos_interrupt",
     "exos_interrupt:",
+    "sw    $a0, {interrupted}($zero)",
+    "exos_interrupt_made_up:",
     "ori   $a1, $zero, {core}",
     "subu  $a1, $a0, $a1",                  // a1 = place in the core
     "sltiu $a2, $a1, %lo(__pinned_text_core_end - {core})",
@@ -90,7 +92,11 @@ global_asm!(
     "jal   {handle}",                       // handle(), which sets the mask in the end
     " addiu $sp, $sp, -{argument_bytes}",
     "addiu $sp, $sp, {argument_bytes}",
+    ".globl exos_interrupt_resume",
+    "exos_interrupt_resume:",
     pop_context!("{interrupt_slot}", "exos_window_interrupt"),
+    ".globl exos_interrupt_end",
+    "exos_interrupt_end:",
 
     // The exception stack is full.
     "3:",
@@ -104,6 +110,7 @@ global_asm!(
     core = const layout::PINNED_TEXT.start,
     windows_bytes = const WINDOWS * WINDOW_BYTES,
     window_shift = const WINDOW_BYTES.trailing_zeros(),
+    interrupted = const address_of!(interrupted),
     deferred = const address_of!(deferred),
     deferred_epc = const address_of!(deferred_epc),
     interrupt_slot = const address_of!(interrupt_slot),

@@ -124,6 +124,8 @@ pub struct State {
     pub serving: Cell<u32>,
     /// 1: an upcall came when the library could not take it, and is to be made up for: see [`super::interrupt`].
     pub deferred: Cell<u32>,
+    /// Where the last upcall fell: for the tests, which see to it that they fall everywhere.
+    pub interrupted: Cell<u32>,
     /// Where the stub that defers an upcall continues.
     pub deferred_epc: Cell<u32>,
     /// Where the interrupt stub continues the program; EPC on its way there, too.
@@ -207,6 +209,7 @@ pub static STATE: State = State {
     awaited: zero(),
     serving: zero(),
     deferred: zero(),
+    interrupted: zero(),
     deferred_epc: zero(),
     interrupt_slot: zero(),
     miss_a2: zero(),

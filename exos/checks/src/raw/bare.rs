@@ -12,14 +12,19 @@ use exos::abi::calls::transfer::SYNCHRONOUS;
 use exos::abi::calls::{ANY, Number};
 use exos::abi::limits::{EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT};
 use exos::abi::{Env, Error, InterruptQueue, Lo, Mapping, Pid};
+use exos::layout;
 use exos::page_table::Rights;
 use exos::region::{Frame, Region};
 use exos::rt::call::with_pointer;
+use exos::rt::state::State;
 
 /// Where the code is mapped.
 const CODE: u32 = 0x1000;
 /// Where the data is mapped.
 const DATA: u32 = 0x2000;
+
+/// Where the page of the library's state is mapped, if it is.
+const LIBRARY: u32 = 0x3000;
 
 // What the page of data holds, by offset.
 const TLBX: u32 = 0x10;
@@ -28,6 +33,8 @@ const INTX: u32 = 0x30;
 const SLOT: u32 = 0x40;
 /// The interrupt queue.
 pub const QUEUE: u32 = 0x80;
+/// Its mask.
+pub const MASK: u32 = QUEUE + core::mem::offset_of!(InterruptQueue, mask) as u32;
 /// What the epilogue has saved.
 const SAVED: u32 = 0x300;
 /// The registers as the environment found them at its gate, by number, then HI and LO.
@@ -51,8 +58,13 @@ pub const PARTNER: u32 = WORDS + 12;
 pub const LIMIT: u32 = WORDS + 16;
 /// The last error of a call.
 pub const FAILED: u32 = WORDS + 20;
+/// Where the next environment's delay starts anew: see [`Entry::Delay`].
+pub const FROM: u32 = WORDS + 28;
 /// BadVAddr as the handler for exceptions got it.
 pub const BAD_VADDR: u32 = WORDS + 24;
+
+/// Where it came: a word for each instruction of the prologue's restore, or a byte for each of the core of a library's pinned text.
+pub const HITS: u32 = 0x800;
 
 const _: () = assert!(FAILED < SEEN && BAD_VADDR < SEEN && QUEUE + size_of::<InterruptQueue>() as u32 <= SAVED);
 
@@ -61,7 +73,6 @@ global_asm!(
     ".set push",
     ".set noreorder",
     ".set noat",
-    ".balign 16",
     ".globl exos_checks_bare",
     "exos_checks_bare:",
 
@@ -110,9 +121,12 @@ global_asm!(
     ".globl exos_checks_bare_epilogue",
     "exos_checks_bare_epilogue:",
     "addiu $a1, $a0, -({code} + exos_checks_bare_restore - exos_checks_bare)",
-    "sltiu $a1, $a1, exos_checks_bare_restore_end - exos_checks_bare_restore",
-    "bnez  $a1, 1f",
+    "sltiu $a2, $a1, exos_checks_bare_restore_end - exos_checks_bare_restore",
+    "beqz  $a2, 2f",
     " nop",
+    "b     1f",
+    " sw   $a2, {hits}($a1)",               // it was here
+    "2:",
     "sw    $a0, {slot}($zero)",
     ".irp  n, 1,2,3,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,28,29,30,31",
     "sw    $\\n, {saved}+4*\\n($zero)",
@@ -134,18 +148,26 @@ global_asm!(
     // The prologue: notes what it finds in the registers, and goes on with what the epilogue has saved.
     ".globl exos_checks_bare_prologue",
     "exos_checks_bare_prologue:",
+    ".globl exos_checks_bare_restore",
     "exos_checks_bare_restore:",
     "ALL_REGISTERS sw, {seen}",
     "STORE_HI_LO {seen}",
     "COUNT_UP {starts}",
     "li    $t0, -1",
     "sw    $t0, {queue_mask}($zero)",
+    ".globl exos_checks_bare_unmasked",
+    "exos_checks_bare_unmasked:",
+    "lw    $t0, {queue_ended}($zero)",
+    "nop",
+    "bnez  $t0, 1b",                        // over while that was masked: yield
+    " nop",
     "LOAD_HI_LO {saved}",
     "ALL_REGISTERS lw, {saved}",
     "lw    $k0, {slot}($zero)",
     "nop",
     "jr    $k0",
     " nop",
+    ".globl exos_checks_bare_restore_end",
     "exos_checks_bare_restore_end:",
 
     // An epilogue that goes on as if nothing had happened.
@@ -304,6 +326,112 @@ global_asm!(
     "b     exos_checks_bare_leave",
     " nop",
 
+    // Beginning and prologue: notes where the library was interrupted last, waits for a while, which is shorter each time, by an
+    // instruction, and yields.
+    ".globl exos_checks_bare_delay",
+    "exos_checks_bare_delay:",
+    "lw    $t1, {interrupted}($zero)",
+    "ori   $t2, $zero, {core}",
+    "subu  $t1, $t1, $t2",
+    "sltiu $t2, $t1, 0x1000",
+    "beqz  $t2, 1f",
+    " srl  $t1, $t1, 2",
+    "li    $t2, 1",
+    "sb    $t2, {hits}($t1)",
+    "1:",
+    "lw    $t0, {limit}($zero)",
+    "nop",
+    "addiu $t0, $t0, -1",
+    "bgtz  $t0, 2f",
+    " nop",
+    "lw    $t0, {from}($zero)",
+    "nop",
+    "2:",
+    "sw    $t0, {limit}($zero)",
+    "COUNT_UP {count}",
+    "lw    $t0, {limit}($zero)",
+    "nop",
+    "andi  $t1, $t0, 1",
+    "bnez  $t1, 3f",
+    " srl  $t0, $t0, 1",
+    "nop",
+    "3:",
+    "bnez  $t0, 3b",
+    " addiu $t0, $t0, -1",
+    "move  $a0, $zero",
+    "CALL  {yield}",
+    "b     exos_checks_bare_delay",
+    " nop",
+
+    // Holds what is given in all registers, for a few instructions, and counts those that have changed, over and over.
+    ".globl exos_checks_bare_hold",
+    "exos_checks_bare_hold:",
+    "LOAD_HI_LO {given}",
+    "ALL_REGISTERS lw, {given}",
+    ".rept 32",
+    "nop",
+    ".endr",
+    "ALL_REGISTERS sw, {found}",
+    "STORE_HI_LO {found}",
+    "move  $t0, $zero",
+    "1:",
+    "lw    $t1, {given}($t0)",
+    "lw    $t2, {found}($t0)",
+    "lw    $t3, {failed}($zero)",
+    "beq   $t1, $t2, 2f",
+    " addiu $t0, $t0, 4",
+    "addiu $t3, $t3, 1",
+    "sw    $t3, {failed}($zero)",
+    "2:",
+    "sltiu $t1, $t0, 4 * 34",
+    "bnez  $t1, 1b",
+    " nop",
+    "COUNT_UP {count}",
+    "b     exos_checks_bare_hold",
+    " nop",
+
+    // An epilogue that comes late, once: as LIMIT says, two instructions a turn.
+    ".globl exos_checks_bare_late",
+    "exos_checks_bare_late:",
+    "lw    $a1, {limit}($zero)",
+    "sw    $zero, {limit}($zero)",
+    "1:",
+    "bnez  $a1, 1b",
+    " addiu $a1, $a1, -1",
+    "b     exos_checks_bare_epilogue",
+    " nop",
+
+    // Arms the timer again and again.
+    ".globl exos_checks_bare_timer",
+    "exos_checks_bare_timer:",
+    "li    $a0, 1",
+    "CALL  {timer}",
+    "COUNT_UP {count}",
+    "b     exos_checks_bare_timer",
+    " nop",
+
+    // Writes garbage over its own queue, all the time.
+    ".globl exos_checks_bare_garbage",
+    "exos_checks_bare_garbage:",
+    "li    $a0, 1",
+    "CALL  {timer}",
+    "lui   $t4, 0x9e37",
+    "ori   $t4, $t4, 0x79b9",
+    "lw    $t5, {count}($zero)",
+    "nop",
+    "1:",
+    "move  $t6, $zero",
+    "2:",
+    "addu  $t5, $t5, $t4",
+    "sw    $t5, {queue}($t6)",
+    "addiu $t6, $t6, 4",
+    "sltiu $t7, $t6, {queue_bytes}",
+    "bnez  $t7, 2b",
+    " nop",
+    "COUNT_UP {count}",
+    "b     exos_checks_bare_garbage",
+    " nop",
+
     ".globl exos_checks_bare_end",
     "exos_checks_bare_end:",
     ".purgem FULL_OF_SECRETS",
@@ -321,7 +449,15 @@ global_asm!(
     found = const DATA + FOUND,
     seen = const DATA + SEEN,
     given = const DATA + GIVEN,
-    queue_mask = const DATA + QUEUE + core::mem::offset_of!(InterruptQueue, mask) as u32,
+    queue_mask = const DATA + MASK,
+    queue_ended = const DATA + QUEUE + core::mem::offset_of!(InterruptQueue, ended) as u32,
+    queue = const DATA + QUEUE,
+    queue_bytes = const size_of::<InterruptQueue>(),
+    hits = const DATA + HITS,
+    interrupted = const LIBRARY + core::mem::offset_of!(State, interrupted) as u32,
+    core = const layout::PINNED_TEXT.start,
+    from = const DATA + FROM,
+    timer = const Number::timer as u32,
     count = const DATA + COUNT,
     starts = const DATA + STARTS,
     ends = const DATA + ENDS,
@@ -342,6 +478,9 @@ macro_rules! entries {
         unsafe extern "C" {
             static exos_checks_bare: u32;
             static exos_checks_bare_end: u32;
+            static exos_checks_bare_restore: u32;
+            static exos_checks_bare_restore_end: u32;
+            static exos_checks_bare_unmasked: u32;
             $(static $symbol: u32;)*
         }
 
@@ -350,6 +489,15 @@ macro_rules! entries {
         pub enum Entry { $($(#[$doc])* $name,)* }
 
         impl Entry {
+            /// The instructions of the prologue's restore at which it can be called up: number, and address in this program.
+            pub fn restore() -> impl Iterator<Item = (u32, u32)> {
+                let address = |place: *const u32| place.addr() as u32;
+                let start = address(&raw const exos_checks_bare_restore);
+                let unmasked = address(&raw const exos_checks_bare_unmasked);
+                let end = address(&raw const exos_checks_bare_restore_end);
+                (unmasked..end).step_by(4).map(move |place| ((place - start) / 4, place))
+            }
+
             /// Its address there.
             pub fn address(self) -> u32 {
                 let start = (&raw const exos_checks_bare).addr();
@@ -395,6 +543,17 @@ entries! {
     Exchange = exos_checks_bare_exchange;
     /// Gate of a partner in ping-pong.
     Pong = exos_checks_bare_pong;
+    /// Beginning and prologue that yields after a while, shorter each time: from [`FROM`] down. It notes in [`HITS`] where the library whose
+    /// state is mapped was interrupted last: see [`Pages::with_library`].
+    Delay = exos_checks_bare_delay;
+    /// Beginning that holds what is given in all registers, and counts in [`FAILED`] what has changed.
+    Hold = exos_checks_bare_hold;
+    /// Epilogue that comes late, once: by [`LIMIT`] turns of two instructions.
+    Late = exos_checks_bare_late;
+    /// Beginning that arms the timer again and again.
+    Timer = exos_checks_bare_timer;
+    /// Beginning that writes garbage over its own queue, and arms the timer.
+    Garbage = exos_checks_bare_garbage;
     /// Beginning that destroys the partner after a while.
     Killer = exos_checks_bare_killer;
 }
@@ -476,13 +635,29 @@ impl Pages {
         env
     }
 
+    /// The same, with the state of this program's library mapped, to be read.
+    pub fn with_library(&self, entries: Entries) -> Box<Env> {
+        let mut env = self.env(entries);
+        let state = exos::machine::mapping(layout::STATE.start).map_or(0, |lo| lo.pfn());
+        env.xl[2] = Mapping { va: LIBRARY, lo: Lo::read_only(state).0 };
+        env
+    }
+
     /// An environment with these pages, without a slice, its interrupts not masked.
     ///
     /// # Errors
     /// Those of the kernel's call `e_alloc`.
     pub fn start(&self, entries: Entries) -> Result<Pid, Error> {
-        self.store(QUEUE + core::mem::offset_of!(InterruptQueue, mask) as u32, u32::MAX);
-        make(&self.env(entries))
+        self.start_under(&self.env(entries))
+    }
+
+    /// The same under a context.
+    ///
+    /// # Errors
+    /// Those of the kernel's call `e_alloc`.
+    pub fn start_under(&self, env: &Env) -> Result<Pid, Error> {
+        self.store(MASK, u32::MAX);
+        make(env)
     }
 }
 

@@ -1,4 +1,53 @@
+//! Time slices: what their ends cost those who ignore them, and what they do not change in a program, wherever they fall; queues; sleep;
+//! critical sections. The program is its own children too: the first argument says so.
+
 #![no_std]
 #![no_main]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod critical;
+mod everywhere;
+mod excess;
+mod queues;
+
+use exos::schedule;
+use exos_checks::tap::{self, Outcome};
+use exos_checks::{check, check_eq};
+
 exos::entry!(main);
-fn main() {}
+
+fn main() -> i32 {
+    if let Some(role) = exos::args().nth(1) {
+        return critical::child(role);
+    }
+    tap::run(&[
+        ("who ignores the end of its slices is destroyed, and nobody else suffers", excess::ignored),
+        ("who comes late forfeits as many slices", excess::late),
+        ("a program that is interrupted anywhere on its way back has its registers", everywhere::library),
+        ("one without a library, interrupted anywhere in its prologue, has them too", everywhere::bare),
+        ("a queue that is full says how many were dropped", queues::full),
+        ("a queue full of garbage harms nobody but its owner", queues::garbage),
+        ("who sleeps wakes in time, and the machine idles", sleep),
+        ("a critical section needs no lock", critical::sections),
+    ])
+}
+
+fn sleep() -> Outcome {
+    for ticks in [1, 2, 10, 50] {
+        let before = schedule::ticks();
+        schedule::sleep(ticks);
+        let slept = schedule::ticks().wrapping_sub(before);
+        check!((ticks..=ticks + 1).contains(&slept), "slept {slept} ticks instead of {ticks}");
+    }
+    // Nothing else runs: each yield that ends a revolution waits for a tick.
+    let (before, mut yields) = (schedule::ticks(), 0);
+    while schedule::ticks().wrapping_sub(before) < 50 {
+        schedule::yield_now();
+        yields += 1;
+    }
+    check!(yields <= 51, "{yields} yields in 50 ticks");
+    check_eq!(schedule::rate(), None, "rate of a clock that counts instructions");
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Interrupted everywhere: an environment that yields later and later in the tick lets the tick fall on one instruction after the other of
+//! what another one does when it goes on.
+
+use crate::excess::HONEST;
+use alloc::format;
+use alloc::vec::Vec;
+use exos::abi::calls::{ANY, Number};
+use exos::exceptions::{Cause, Context, handle, unhandle};
+use exos::page_table::Rights;
+use exos::region::Region;
+use exos::{layout, schedule};
+use exos_checks::feature::Feature;
+use exos_checks::raw::bare::{COUNT, Entries, Entry, FAILED, FROM, GIVEN, HITS, Pages, free, give_slice};
+use exos_checks::raw::calls::call;
+use exos_checks::raw::library::{in_delay_slot, ways_back, window};
+use exos_checks::raw::registers::{Registers, TESTED, across_break};
+use exos_checks::tap::Outcome;
+use exos_checks::{check, check_eq, get};
+
+/// Where the delay starts: beyond the end of a slice.
+const LONGEST: u32 = 16_500;
+/// Turns of the delay, within which each place must have been hit.
+const PATIENCE: u32 = 8 * LONGEST;
+/// The same where not all can be.
+const SHORT_PATIENCE: u32 = 3 * LONGEST;
+
+/// Is what was hit enough? Where the emulator runs several instructions as one, a third of them is, besides the windows, where it does not.
+/// `None`: not yet. The error names what is missing.
+fn enough(turns: u32, all: usize, missing: &[u32]) -> Option<Outcome> {
+    let coarse = Feature::FineInterrupts.lack().is_some();
+    let patience = if coarse { SHORT_PATIENCE } else { PATIENCE };
+    if missing.is_empty()
+        || (coarse
+            && turns >= patience
+            && missing.len() * 3 <= all * 2
+            && !missing.iter().any(|&place| window(place).is_some()))
+    {
+        return Some(Ok(()));
+    }
+    let names = || -> Vec<_> { missing.iter().map(|&place| format!("{place:#x} {:?}", window(place))).collect() };
+    (turns >= patience).then(|| Err(format!("{} of {all} places were never hit: {:?}", missing.len(), names()).into()))
+}
+
+const DELAY: Entries =
+    Entries { init: Some(Entry::Delay), pro: Some(Entry::Delay), epi: Some(Entry::Leave), gate: None, agate: None };
+
+/// An environment that delays.
+fn delay(pages: &Pages) -> Result<exos::abi::Pid, alloc::string::String> {
+    pages.store(FROM, LONGEST);
+    let pid = get!(pages.start_under(&pages.with_library(DELAY)));
+    get!(give_slice(pid, ANY));
+    Ok(pid)
+}
+
+/// A value for each register.
+fn pattern(seed: u32) -> Registers {
+    core::array::from_fn(|n| (n as u32 + 1).wrapping_mul(0x0101_0101) ^ seed.wrapping_mul(0x9e37_79b9))
+}
+
+pub fn library() -> Outcome {
+    handle(Cause::Breakpoint, |context: &mut Context| context.skip().expect("no delay slot here"));
+    let pages = get!(Pages::new());
+    let pid = delay(&pages)?;
+    let places: Vec<u32> =
+        ways_back().into_iter().flat_map(|range| range.step_by(4)).filter(|&place| !in_delay_slot(place)).collect();
+    let hit = |place: u32| {
+        let byte = (place - layout::PINNED_TEXT.start) / 4;
+        pages.load(HITS + byte / 4 * 4) >> (8 * (byte % 4)) & 1 != 0
+    };
+    let region = get!(Region::reserve(1));
+    get!(region.demand_zero(0..1, Rights::ReadWrite));
+    let mut turn = 0u32;
+    loop {
+        for _ in 0..64 {
+            turn = turn.wrapping_add(1);
+            let before = pattern(turn);
+            // A page misses, and the page of the page table that it is looked up in.
+            get!(call(Number::tlbdeleten, [region.start(), 1, 0, 0]));
+            get!(call(Number::tlbdeleten, [layout::WINDOW.start + (region.start() >> 10), 1, 0, 0]));
+            check_eq!(region.load(0), 0, "a page of zeros");
+            let after = across_break(&before);
+            for n in (0..34).filter(|&n| n >= 32 || TESTED >> n & 1 != 0) {
+                check_eq!(after[n], before[n], "turn {turn}, register {n}");
+            }
+        }
+        let missing: Vec<u32> = places.iter().copied().filter(|&place| !hit(place)).collect();
+        if let Some(outcome) = enough(pages.load(COUNT), places.len(), &missing) {
+            exos::println!("# all but {} of {} places hit in {} turns", missing.len(), places.len(), pages.load(COUNT));
+            outcome?;
+            break;
+        }
+    }
+    get!(free(pid));
+    unhandle(Cause::Breakpoint);
+    Ok(())
+}
+
+pub fn bare() -> Outcome {
+    let (pages, subject) = (get!(Pages::new()), get!(Pages::new()));
+    let pid = delay(&pages)?;
+    for (n, value) in pattern(5).into_iter().enumerate() {
+        // What cannot be held is not compared.
+        subject.store(GIVEN + 4 * n as u32, if [0, 26, 27].contains(&n) { 0 } else { value });
+    }
+    let held = get!(subject.start(Entries { init: Some(Entry::Hold), ..HONEST }));
+    get!(give_slice(held, ANY));
+    let places: Vec<u32> =
+        Entry::restore().filter(|&(_, address)| !in_delay_slot(address)).map(|(place, _)| place).collect();
+    check!(places.len() > 30, "the restore is {} instructions", places.len());
+    loop {
+        schedule::sleep(100);
+        check_eq!(subject.load(FAILED), 0, "registers that have changed");
+        let missing: Vec<u32> = places.iter().copied().filter(|n| subject.load(HITS + 4 * n) == 0).collect();
+        if let Some(outcome) = enough(pages.load(COUNT), places.len(), &missing) {
+            exos::println!("# all but {} of {} places hit in {} turns", missing.len(), places.len(), pages.load(COUNT));
+            outcome?;
+            break;
+        }
+    }
+    check!(subject.load(COUNT) > 1000, "the registers were looked at {} times", subject.load(COUNT));
+    get!(free(held));
+    get!(free(pid));
+    Ok(())
+}
