@@ -190,14 +190,11 @@ impl Frames {
 
     /// Gives all to an environment; the first, its state, is kept, too.
     fn hand_over(mut self, pid: Pid) -> Result<(), Error> {
-        let end = self.first + self.count;
+        let state = self.first;
         while self.count > 0 {
-            let frame = end - self.count;
-            loader::hand_over(frame, pid, frame == self.first)?;
+            loader::hand_over(self.first, pid, self.first == state)?;
+            self.first += 1;
             self.count -= 1;
-            if frame == self.first {
-                self.first += 1;
-            }
         }
         Ok(())
     }

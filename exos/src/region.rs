@@ -129,6 +129,14 @@ impl Region {
         memory::PAGE_TABLE.map(self.part(page..page.saturating_add(1))?, frame.get(), rights)
     }
 
+    /// Maps one page of the region, for reading, to a frame that the kernel lets everybody read.
+    ///
+    /// # Errors
+    /// Those of [`PageTable::map`](crate::page_table::PageTable::map); [`Error::BadRange`].
+    pub fn map_public(&self, page: u32, frame: u32) -> Result<(), Error> {
+        memory::PAGE_TABLE.map(self.part(page..page.saturating_add(1))?, frame, Rights::ReadOnly)
+    }
+
     /// Unmaps pages of the region.
     ///
     /// # Errors

@@ -181,8 +181,6 @@ pub fn cases(machine: Machine) -> Vec<Case> {
             .features(&["checked"]),
         Case::tap("pingpong").name("pingpong::rtc").command("aegis.clock=rtc pingpong"),
         Case::tap("pingpong"),
-        // GXemul takes its time over ticks.
-        Case::tap("slices").limit(300),
         // The same programs on a kernel that checks all its invariants again and again, and at the end.
         Case::tap("random_calls").features(&["checked"]),
         Case::tap("memory").name("checked::memory").features(&["checked"]),

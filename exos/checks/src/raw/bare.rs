@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use core::arch::global_asm;
 use exos::abi::calls::transfer::SYNCHRONOUS;
 use exos::abi::calls::{ANY, Number};
-use exos::abi::limits::{EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT};
+use exos::abi::limits::{ENV_DATA_BYTES, EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT};
 use exos::abi::{Env, Error, InterruptQueue, Lo, Mapping, Pid};
 use exos::layout;
 use exos::page_table::Rights;
@@ -30,9 +30,12 @@ const LIBRARY: u32 = 0x3000;
 const TLBX: u32 = 0x10;
 const GENX: u32 = 0x20;
 const INTX: u32 = 0x30;
-const SLOT: u32 = 0x40;
+/// Where it goes on: what its epilogue or its handler was told.
+pub const SLOT: u32 = 0x40;
 /// The interrupt queue.
 pub const QUEUE: u32 = 0x80;
+/// Its word that says whether the slice is over.
+pub const ENDED: u32 = QUEUE + core::mem::offset_of!(InterruptQueue, ended) as u32;
 /// Its mask.
 pub const MASK: u32 = QUEUE + core::mem::offset_of!(InterruptQueue, mask) as u32;
 /// What the epilogue has saved.
@@ -311,7 +314,7 @@ global_asm!(
     "b     exos_checks_bare_leave",
     " nop",
 
-    // Waits for a while, destroys the partner, and yields for ever.
+    // Waits for a while, destroys the partner, and turns for ever.
     ".globl exos_checks_bare_killer",
     "exos_checks_bare_killer:",
     "lw    $t0, {limit}($zero)",
@@ -323,7 +326,7 @@ global_asm!(
     "CALL  {e_free}",
     "sw    $v1, {failed}($zero)",
     "COUNT_UP {count}",
-    "b     exos_checks_bare_leave",
+    "b     exos_checks_bare_turn",
     " nop",
 
     // Beginning and prologue: notes where the library was interrupted last, waits for a while, which is shorter each time, by an
@@ -401,12 +404,17 @@ global_asm!(
     "b     exos_checks_bare_epilogue",
     " nop",
 
-    // Arms the timer again and again.
+    // Arms the timer again and again, after waits of different lengths. (GXemul looks for interrupts every 8,191 instructions only, and a
+    // loop of calls alone can be in the kernel each time.)
     ".globl exos_checks_bare_timer",
     "exos_checks_bare_timer:",
     "li    $a0, 1",
     "CALL  {timer}",
     "COUNT_UP {count}",
+    "andi  $t0, $t0, 0x7f",
+    "1:",
+    "bnez  $t0, 1b",
+    " addiu $t0, $t0, -1",
     "b     exos_checks_bare_timer",
     " nop",
 
@@ -450,7 +458,7 @@ global_asm!(
     seen = const DATA + SEEN,
     given = const DATA + GIVEN,
     queue_mask = const DATA + MASK,
-    queue_ended = const DATA + QUEUE + core::mem::offset_of!(InterruptQueue, ended) as u32,
+    queue_ended = const DATA + ENDED,
     queue = const DATA + QUEUE,
     queue_bytes = const size_of::<InterruptQueue>(),
     hits = const DATA + HITS,
@@ -677,10 +685,31 @@ pub fn free(pid: Pid) -> Result<(), Error> {
     call(Number::e_free, [pid.0, 0, 0, 0]).map(drop)
 }
 
+/// An environment that is destroyed when this goes, if it has not ended before.
+#[derive(Debug)]
+pub struct Alive(pub Pid);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        let _ = free(self.0);
+    }
+}
+
 /// Gives an environment a slice: its number.
 ///
 /// # Errors
 /// Those of the kernel's call `s_alloc`.
 pub fn give_slice(pid: Pid, n: u32) -> Result<u32, Error> {
     call(Number::s_alloc, [pid.0, n, 0, 0])
+}
+
+/// Words of an environment's data, which everybody can read.
+pub const DATA_WORDS: usize = ENV_DATA_BYTES / 4;
+
+/// Writes an environment's data.
+///
+/// # Errors
+/// Those of the kernel's call `e_write`.
+pub fn write_data(pid: Pid, words: &[u32; DATA_WORDS]) -> Result<(), Error> {
+    with_pointer(words, |_| call(Number::e_write, [pid.0, 0, address_of(words), ENV_DATA_BYTES as u32]).map(drop))
 }
