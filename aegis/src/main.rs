@@ -43,12 +43,13 @@ extern "C" fn main() -> ! {
         log::error!("{} {why}", aegis_machine::cpu::name());
         aegis_machine::board::power_off(status::NO_PROGRAM);
     }
-    aegis_machine::publish_info(&ARCHIVE.0, command_line);
+    let rate = options.clock.map(interrupts::rate);
+    aegis_machine::publish_info(&ARCHIVE.0, command_line, rate.unwrap_or(0));
 
     let started = KERNEL.with(|kernel| {
         kernel.take_over(Hardware::is_reserved, aegis_machine::public_frames(&ARCHIVE.0));
-        if let Some(clock) = options.clock {
-            kernel.set_clock(interrupts::rate(clock));
+        if let Some(rate) = rate {
+            kernel.set_clock(rate);
         }
         kernel.boot(&ARCHIVE.0, command_line)
     });

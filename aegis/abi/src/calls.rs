@@ -149,6 +149,12 @@ macro_rules! for_each_call {
             /// Errors: `NoSuchEnvironment`, `NoGate`; `NotPermitted` when the caller is not on the list of the slice.
             36 donate(pid: $crate::Pid) -> ();
 
+            /// Writes to `into`, aligned to 4, where the kernel's tables stand that every program may map for reading: an
+            /// [`ExposedInfo`]($crate::exposed::ExposedInfo). (Thesis .10)
+            ///
+            /// Errors: `Misaligned`, `BadLength`, `Unmapped`, `PageEnd`.
+            39 read_exposed_info(into: $crate::UserPtr) -> ();
+
             /// Asks for an interrupt of the kind [`TIMER`]($crate::interrupts::TIMER) after `ticks` ticks; 0: for none any more. The last
             /// word counts.
             40 timer(ticks: u32) -> ();

@@ -30,6 +30,8 @@ pub struct Info {
     pub archive_frame: u32,
     /// Bytes of the archive.
     pub archive_bytes: u32,
+    /// Ticks of the clock a second; 0 where it counts instructions, or there is none.
+    pub clock_rate: u32,
     /// The frame that holds the data of all environments, `ENV_DATA_BYTES` each, in order of their numbers.
     pub env_data_frame: u32,
     /// Bytes of the command line in use.

@@ -12,6 +12,7 @@
 pub mod calls;
 pub mod env;
 pub mod error;
+pub mod exposed;
 pub mod info;
 pub mod interrupts;
 pub mod limits;

@@ -75,10 +75,10 @@ const SEGMENTS: usize = 16;
 
 impl<M: Machine> Kernel<M> {
     /// Takes over the machine's memory. `reserved` says which frames hold the kernel; those that `public` names, all of
-    /// them the kernel's, can be read by every environment.
+    /// them the kernel's, and the exposed tables can be read by every environment.
     pub fn take_over(&mut self, reserved: impl Fn(u32) -> bool, public: impl Iterator<Item = u32>) {
         self.frames.take_over(self.machine.frames(), reserved);
-        public.for_each(|frame| self.frames.publish(frame));
+        public.chain(self.exposed_frames()).for_each(|frame| self.frames.publish(frame));
         log::info!("{} of {} frames free", self.frames.free(), self.frames.total());
     }
 

@@ -15,7 +15,7 @@ impl<M: Machine> Calls for Kernel<M> {
     #[inline(never)]
     fn pid(&mut self) -> Result<Pid, Error> {
         // Answered in assembly on hardware; the host tests come here.
-        self.environment().pid.ok_or(Error::NotPermitted)
+        self.environment().pid().ok_or(Error::NotPermitted)
     }
 
     #[inline(never)]
@@ -44,7 +44,7 @@ impl<M: Machine> Calls for Kernel<M> {
     fn e_ref(&mut self, pid: Pid) -> Result<(), Error> {
         let number = self.lookup_to_write(pid)?;
         // Point of no return.
-        self.environments[number].references |= 1 << self.current();
+        self.environments[number].record.references |= 1 << self.current();
         Ok(())
     }
 
@@ -52,7 +52,7 @@ impl<M: Machine> Calls for Kernel<M> {
     fn e_unref(&mut self, pid: Pid) -> Result<(), Error> {
         let number = self.lookup(pid)?;
         let holder = 1 << self.current();
-        let references = &mut self.environments[number].references;
+        let references = &mut self.environments[number].record.references;
         if *references & holder == 0 {
             return Err(Error::NotPermitted);
         }
@@ -68,7 +68,7 @@ impl<M: Machine> Calls for Kernel<M> {
     fn e_add(&mut self, pid: Pid, env: Pid) -> Result<(), Error> {
         let (writer, number) = (self.lookup(pid)?, self.lookup_to_write(env)?);
         // Point of no return.
-        self.environments[number].writers |= 1 << writer;
+        self.environments[number].record.writers |= 1 << writer;
         Ok(())
     }
 
@@ -231,6 +231,11 @@ impl<M: Machine> Calls for Kernel<M> {
     #[inline(never)]
     fn donate(&mut self, pid: Pid) -> Result<(), Error> {
         self.donate_to(pid)
+    }
+
+    #[inline(never)]
+    fn read_exposed_info(&mut self, into: UserPtr) -> Result<(), Error> {
+        self.tell_exposed_info(into)
     }
 
     #[inline(never)]

@@ -10,6 +10,7 @@ use crate::machine::{Live, Machine};
 use crate::name::number_of_tag;
 use crate::slice::Slice;
 use aegis_abi::Lo;
+use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{ENVS, EXCESS_THRESHOLD, SLICES};
 use core::fmt;
 use stlb::{Edit, Geometry};
@@ -143,7 +144,7 @@ impl<M: Machine> Kernel<M> {
             line.lo.iter().filter(|lo| lo.v()).for_each(|lo| found.add(lo.pfn(), 1));
             Edit::Keep
         });
-        for environment in &self.environments {
+        for environment in self.environments.iter() {
             environment.context.bound_frames().for_each(|frame| found.add(frame, 1));
         }
         let mut recorded = Sums::default();
@@ -162,7 +163,7 @@ impl<M: Machine> Kernel<M> {
                 found += line.lo.iter().filter(|lo| lo.v() && lo.pfn() == frame).count() as u16;
                 Edit::Keep
             });
-            for environment in &self.environments {
+            for environment in self.environments.iter() {
                 found += environment.context.bound_frames().filter(|&bound| bound == frame).count() as u16;
             }
             if recorded != found {
@@ -183,12 +184,13 @@ impl<M: Machine> Kernel<M> {
         }
         let living = self.living();
         for (number, environment) in self.environments.iter().enumerate() {
-            let Environment { pid, context, writers, references, started, excess, timer, producer, .. } = environment;
-            let consistent = match pid {
-                Some(pid) => number_of_tag(pid.0) == number && *references != 0 && *excess <= EXCESS_THRESHOLD,
+            let Environment { record, context, timer, producer } = environment;
+            let &Record { writers, references, started, excess, .. } = record;
+            let consistent = match record.pid() {
+                Some(pid) => number_of_tag(pid.0) == number && references != 0 && excess <= EXCESS_THRESHOLD,
                 None => {
-                    let rest = (*writers, *references, *started, *excess, *timer, *producer, held[number]);
-                    rest == (0, 0, false, 0, None, Producer::NEW, 0) && *context == Context::EMPTY
+                    let rest = (writers, references, started, excess, *timer, *producer, held[number]);
+                    rest == (0, 0, 0, 0, None, Producer::NEW, 0) && *context == Context::EMPTY
                 }
             };
             let named = writers | references;
@@ -202,7 +204,7 @@ impl<M: Machine> Kernel<M> {
     fn check_schedule(&self) -> Result<(), Inconsistency> {
         let living = self.living();
         for slice in 0..SLICES {
-            let Some(&Slice { owner, holder, access }) = self.slices.get(slice) else { continue };
+            let Some(Slice { owner, holder, access }) = self.slices.get(slice) else { continue };
             if access & !living != 0 || access >> owner & 1 == 0 || living >> holder & 1 == 0 {
                 return Err(Inconsistency::Slice { slice });
             }

@@ -3,6 +3,7 @@
 use crate::frame::{Frames, Right};
 use crate::interrupt::Producer;
 use crate::machine::Block;
+use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{EXCEPTIONS, GUARANTEED_END, GUARANTEED_MAPPINGS, PAGE_BYTES, PAGE_SHIFT, SAVE_AREA_BYTES};
 use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Pid, UserVa};
 
@@ -176,22 +177,13 @@ pub fn check_lo(frames: &Frames, env: usize, lo: Lo) -> Result<Lo, Error> {
     Ok(lo.kept())
 }
 
-/// An environment.
+/// An environment. Every program may read all of it.
+#[repr(C)]
 pub struct Environment {
-    /// Its name, if it lives.
-    pub pid: Option<Pid>,
+    /// What programs know the layout of.
+    pub record: Record,
     /// Its context.
     pub context: Context,
-    /// How often its number has been given away.
-    pub generation: u32,
-    /// The environments that may change it, besides itself, a bit each.
-    pub writers: u64,
-    /// The environments that hold a reference to it, a bit each. None, and it dies.
-    pub references: u64,
-    /// Has it ever run?
-    pub started: bool,
-    /// Ticks that it let pass after its slices were over, and has not paid for yet.
-    pub excess: u32,
     /// The tick at which it wants an interrupt.
     pub timer: Option<u32>,
     /// The kernel's part of its interrupt queue.
@@ -200,21 +192,17 @@ pub struct Environment {
 
 impl Environment {
     /// An environment that does not live.
-    pub const NONE: Environment = Environment {
-        pid: None,
-        context: Context::EMPTY,
-        generation: 0,
-        writers: 0,
-        references: 0,
-        started: false,
-        excess: 0,
-        timer: None,
-        producer: Producer::NEW,
-    };
+    pub const NONE: Environment =
+        Environment { record: Record::NONE, context: Context::EMPTY, timer: None, producer: Producer::NEW };
+
+    /// Its name, if it lives.
+    pub fn pid(&self) -> Option<Pid> {
+        self.record.pid()
+    }
 
     /// What its exceptions are dispatched from.
     pub fn block(&self) -> Option<Block> {
         let Context { tlbx, genx, xh, gate, agate, .. } = self.context;
-        self.pid.map(|pid| Block { pid, tlbx, genx, xh, gate, agate })
+        self.pid().map(|pid| Block { pid, tlbx, genx, xh, gate, agate })
     }
 }

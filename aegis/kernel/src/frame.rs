@@ -1,59 +1,14 @@
 //! Page frames: who owns them, who may do what with them, which are free.
 
+use crate::exposed::Paged;
 use aegis_abi::Error;
+use aegis_abi::exposed::Frame;
 use aegis_abi::limits::{ENVS, FRAMES};
+
+pub use aegis_abi::exposed::Owner;
 
 /// The highest bit of a set of environments is that of environment 63.
 const _: () = assert!(ENVS == u64::BITS as usize);
-
-/// To whom a frame belongs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Owner {
-    /// To nobody: it is free.
-    Nobody,
-    /// To the kernel, for good.
-    Kernel,
-    /// To the environment with this number.
-    Environment(usize),
-}
-
-/// One frame's record. All zeros is a frame of nobody's that is on no list.
-#[derive(Clone, Copy)]
-struct Frame {
-    /// The environments that may read it, a bit each.
-    readers: u64,
-    /// The environments that may write it, all of them readers.
-    writers: u64,
-    /// STLB halves, guaranteed mappings and save areas that name it.
-    bindings: u16,
-    /// Neighbours on the free list; frame 0, which is never free, stands for the list's head.
-    next: u16,
-    previous: u16,
-    /// 0: nobody; 1: kernel; 2 and up: environment plus 2.
-    owner: u8,
-    /// May it hold something, so that it must be zeroed before it is given away?
-    dirty: bool,
-}
-
-impl Frame {
-    const UNUSED: Frame = Frame { readers: 0, writers: 0, bindings: 0, next: 0, previous: 0, owner: 0, dirty: false };
-
-    fn owner(&self) -> Owner {
-        match self.owner {
-            0 => Owner::Nobody,
-            1 => Owner::Kernel,
-            n => Owner::Environment(n as usize - 2),
-        }
-    }
-
-    fn set_owner(&mut self, owner: Owner) {
-        self.owner = match owner {
-            Owner::Nobody => 0,
-            Owner::Kernel => 1,
-            Owner::Environment(n) => n as u8 + 2,
-        };
-    }
-}
 
 /// A right to a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,13 +26,14 @@ pub struct Frames {
     free: u32,
     /// Frames to which each environment has rights, the kernel's public ones aside.
     held: [u32; ENVS],
-    table: [Frame; FRAMES],
+    /// The records, which every program may read.
+    pub(crate) table: Paged<[Frame; FRAMES]>,
 }
 
 impl Frames {
     /// A table without memory.
     pub const fn new() -> Frames {
-        Frames { table: [Frame::UNUSED; FRAMES], total: 0, free: 0, held: [0; ENVS] }
+        Frames { table: Paged([Frame::UNUSED; FRAMES]), total: 0, free: 0, held: [0; ENVS] }
     }
 
     /// Takes over `total` frames, at most `FRAMES`. Those for which `kernel` says so are the kernel's; frame 0 must be among
@@ -88,7 +44,7 @@ impl Frames {
             if n == 0 || kernel(n) {
                 self.table[n as usize].set_owner(Owner::Kernel);
             } else {
-                self.table[n as usize].dirty = true;
+                self.table[n as usize].dirty = 1;
                 self.link(n);
             }
         }
@@ -189,7 +145,7 @@ impl Frames {
         frame.readers = 1 << env;
         frame.writers = 1 << env;
         self.held[env] += 1;
-        core::mem::replace(&mut frame.dirty, false)
+        core::mem::replace(&mut frame.dirty, 0) != 0
     }
 
     /// Gives `env` a right to frame `n`, which is somebody's. A frame of the kernel's stays as it is.

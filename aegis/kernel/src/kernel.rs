@@ -2,12 +2,14 @@
 
 use crate::dispatch::dispatch;
 use crate::environment::{Context, Environment};
+use crate::exposed::Paged;
 use crate::frame::{Frames, Owner, Right};
 use crate::interrupt::{Producer, Upcall};
 use crate::machine::{Machine, Refill};
 use crate::name::{asid, number_of_tag};
 use crate::schedule::Schedule;
 use crate::slice::Slices;
+use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, GUARANTEED_MAPPINGS, PAGE_SHIFT};
 use aegis_abi::{Error, Lo, Pid, status};
 use stlb::Geometry;
@@ -29,7 +31,7 @@ pub struct Kernel<M> {
     calls: u32,
     pub(crate) slices: Slices,
     pub(crate) frames: Frames,
-    pub(crate) environments: [Environment; ENVS],
+    pub(crate) environments: Paged<[Environment; ENVS]>,
 }
 
 /// How a TLB miss ends.
@@ -51,7 +53,7 @@ impl<M: Machine> Kernel<M> {
             upcall: None,
             #[cfg(feature = "checked")]
             calls: 0,
-            environments: [const { Environment::NONE }; ENVS],
+            environments: Paged([const { Environment::NONE }; ENVS]),
             slices: Slices::new(),
             frames: Frames::new(),
         }
@@ -128,19 +130,19 @@ impl<M: Machine> Kernel<M> {
 
     /// Does the environment with this number live?
     pub(crate) fn is_alive(&self, number: usize) -> bool {
-        self.environments[number].pid.is_some()
+        self.environments[number].pid().is_some()
     }
 
     /// Number of the environment of this name.
     pub(crate) fn lookup(&self, pid: Pid) -> Result<usize, Error> {
         let number = number_of_tag(pid.0);
-        if self.environments[number].pid == Some(pid) { Ok(number) } else { Err(Error::NoSuchEnvironment) }
+        if self.environments[number].pid() == Some(pid) { Ok(number) } else { Err(Error::NoSuchEnvironment) }
     }
 
     /// May the running environment change environment `number`?
     pub(crate) fn may_write(&self, number: usize) -> bool {
         let current = self.current();
-        number == current || self.environments[number].writers >> current & 1 != 0
+        number == current || self.environments[number].record.writers >> current & 1 != 0
     }
 
     /// Number of the environment of this name, which the running one may change.
@@ -151,7 +153,7 @@ impl<M: Machine> Kernel<M> {
 
     /// The process tag of environment `number`, in the place that it has in Context.
     pub(crate) fn tag(&self, number: usize) -> u32 {
-        self.environments[number].pid.map_or(0, |pid| pid.0) & M::Geometry::TAG_MASK
+        self.environments[number].pid().map_or(0, |pid| pid.0) & M::Geometry::TAG_MASK
     }
 
     /// The Context register of a reference to `address` by the running environment.
@@ -165,15 +167,11 @@ impl<M: Machine> Kernel<M> {
         for (frame, right) in context.bound() {
             self.frames.add(number, frame, right);
         }
-        let generation = self.environments[number].generation.wrapping_add(1);
+        let generation = self.environments[number].record.generation.wrapping_add(1);
         let pid = crate::name::pid::<M::Geometry>(number, generation);
-        self.environments[number] = Environment {
-            pid: Some(pid),
-            generation,
-            writers: 1 << creator,
-            references: 1 << creator,
-            ..Environment::NONE
-        };
+        let set = 1 << creator;
+        let record = Record { pid: pid.0, generation, writers: set, references: set, ..Record::NONE };
+        self.environments[number] = Environment { record, ..Environment::NONE };
         self.replace_context(number, context);
         pid
     }
@@ -185,15 +183,15 @@ impl<M: Machine> Kernel<M> {
             let number = doomed.trailing_zeros() as usize;
             doomed &= !(1 << number);
             self.end(number);
-            for (other, environment) in self.environments.iter_mut().enumerate().filter(|(_, e)| e.pid.is_some()) {
-                environment.writers &= !(1 << number);
-                environment.references &= !(1 << number);
-                if environment.references == 0 {
+            for (other, environment) in self.environments.iter_mut().enumerate().filter(|(_, e)| e.pid().is_some()) {
+                environment.record.writers &= !(1 << number);
+                environment.record.references &= !(1 << number);
+                if environment.record.references == 0 {
                     doomed |= 1 << other;
                 }
             }
         }
-        if self.environments.iter().all(|environment| environment.pid.is_none()) {
+        if self.environments.iter().all(|environment| environment.pid().is_none()) {
             log::error!("no environment is left");
             self.power_off_with(status::NO_ENVIRONMENT);
         }
@@ -213,8 +211,8 @@ impl<M: Machine> Kernel<M> {
                 self.machine.zero(frame);
             }
         }
-        let generation = self.environments[number].generation;
-        self.environments[number] = Environment { generation, ..Environment::NONE };
+        let generation = self.environments[number].record.generation;
+        self.environments[number] = Environment { record: Record { generation, ..Record::NONE }, ..Environment::NONE };
         self.machine.set_block(number, None);
         self.machine.write_data(number, 0, &[0; ENV_DATA_BYTES]);
         self.forget(number);

@@ -23,6 +23,7 @@ mod calls;
 mod check;
 mod dispatch;
 pub mod environment;
+mod exposed;
 pub mod frame;
 pub mod interrupt;
 mod kernel;

@@ -93,6 +93,9 @@ pub trait Machine {
     /// The frame of the information page.
     fn info_frame(&self) -> u32;
 
+    /// The physical address of something of the kernel's, given where the kernel sees it.
+    fn physical(&self, address: usize) -> u32;
+
     /// Writes to the data of environment `number`, from `offset` on, all of it within `ENV_DATA_BYTES`.
     fn write_data(&self, number: usize, offset: usize, from: &[u8]);
 

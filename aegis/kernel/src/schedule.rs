@@ -121,7 +121,7 @@ impl<M: Machine> Kernel<M> {
 
     /// An environment has let a tick pass after its slice was over.
     fn charge(&mut self, number: usize) {
-        let excess = &mut self.environments[number].excess;
+        let excess = &mut self.environments[number].record.excess;
         *excess += 1;
         if *excess > EXCESS_THRESHOLD {
             log::error!("environment {number} destroyed: {excess} ticks beyond the end of its slices");
@@ -155,7 +155,7 @@ impl<M: Machine> Kernel<M> {
         loop {
             // It ends: each step but the last pays a tick that somebody owes.
             position = self.slices.after(position)?;
-            match &mut self.environments[self.slices.get(position)?.holder].excess {
+            match &mut self.environments[self.slices.get(position)?.holder].record.excess {
                 0 => return Some(position),
                 excess => *excess -= 1,
             }
@@ -185,10 +185,10 @@ impl<M: Machine> Kernel<M> {
     fn enter(&mut self, number: usize) {
         self.schedule.idle = false;
         let environment = &mut self.environments[number];
-        let (pc, arguments) = if environment.started {
+        let (pc, arguments) = if environment.record.started != 0 {
             (environment.context.pro, [0, 0])
         } else {
-            environment.started = true;
+            environment.record.started = 1;
             (environment.context.init, [environment.context.argument, self.machine.info_frame()])
         };
         if pc == 0 {
@@ -235,7 +235,11 @@ impl<M: Machine> Kernel<M> {
     fn yieldable(&self, pid: Pid) -> Result<usize, Error> {
         let number = self.lookup(pid)?;
         let Context { pro, init, .. } = &self.environments[number].context;
-        if *(if self.environments[number].started { pro } else { init }) == 0 { Err(Error::NoGate) } else { Ok(number) }
+        if *(if self.environments[number].record.started != 0 { pro } else { init }) == 0 {
+            Err(Error::NoGate)
+        } else {
+            Ok(number)
+        }
     }
 
     /// The call `yield`.

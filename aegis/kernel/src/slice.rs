@@ -1,7 +1,9 @@
 //! Time slices (thesis .7, figure 9-1): a vector of them, each a resource like a frame, with an owner and an access list. Position is
 //! order.
 
+use crate::exposed::Paged;
 use aegis_abi::Error;
+use aegis_abi::exposed;
 use aegis_abi::limits::{ENVS, SLICES};
 
 /// A set of environments is a word.
@@ -19,10 +21,12 @@ pub struct Slice {
 }
 
 /// The vector.
+#[repr(C)]
 pub struct Slices {
-    table: [Option<Slice>; SLICES],
     /// The allocated ones, a bit each: they are looked for at each tick.
     allocated: u64,
+    /// The records, which every program may read.
+    pub(crate) table: Paged<[exposed::Slice; SLICES]>,
 }
 
 /// A set of slices is a word.
@@ -31,12 +35,13 @@ const _: () = assert!(SLICES == u64::BITS as usize);
 impl Slices {
     /// All free.
     pub const fn new() -> Slices {
-        Slices { table: [None; SLICES], allocated: 0 }
+        Slices { allocated: 0, table: Paged([exposed::Slice::FREE; SLICES]) }
     }
 
     /// Slice `n`, if it is allocated.
-    pub fn get(&self, n: usize) -> Option<&Slice> {
-        self.table.get(n)?.as_ref()
+    pub fn get(&self, n: usize) -> Option<Slice> {
+        let &exposed::Slice { access, owner, holder } = self.table.get(n)?;
+        (access != 0).then_some(Slice { owner: owner as usize, holder: holder as usize, access })
     }
 
     /// How many are allocated.
@@ -52,46 +57,44 @@ impl Slices {
     }
 
     /// Checks that slice `n` exists and is allocated.
-    pub fn check(&self, n: u32) -> Result<(usize, &Slice), Error> {
-        let slice = self.table.get(n as usize).ok_or(Error::NoSuchSlice)?;
-        slice.as_ref().map(|slice| (n as usize, slice)).ok_or(Error::SliceFree)
+    pub fn check(&self, n: u32) -> Result<(usize, Slice), Error> {
+        if n as usize >= SLICES {
+            return Err(Error::NoSuchSlice);
+        }
+        self.get(n as usize).map(|slice| (n as usize, slice)).ok_or(Error::SliceFree)
     }
 
     /// A free slice: `wanted`, or the first.
     pub fn choose(&self, wanted: Option<u32>) -> Result<usize, Error> {
         match wanted {
-            None => self.table.iter().position(Option::is_none).ok_or(Error::SliceTaken),
-            Some(n) => match self.table.get(n as usize) {
-                None => Err(Error::NoSuchSlice),
-                Some(Some(_)) => Err(Error::SliceTaken),
-                Some(None) => Ok(n as usize),
-            },
+            None => Some((!self.allocated).trailing_zeros() as usize).filter(|&n| n < SLICES).ok_or(Error::SliceTaken),
+            Some(n) if n as usize >= SLICES => Err(Error::NoSuchSlice),
+            Some(n) if self.allocated >> n & 1 != 0 => Err(Error::SliceTaken),
+            Some(n) => Ok(n as usize),
         }
     }
 
     /// Gives slice `n` to `env` alone.
     pub fn give(&mut self, env: usize, n: usize) {
-        self.table[n] = Some(Slice { owner: env, holder: env, access: 1 << env });
+        self.table[n] = exposed::Slice { access: 1 << env, owner: env as u32, holder: env as u32 };
         self.allocated |= 1 << n;
     }
 
     /// Frees slice `n`.
     pub fn free(&mut self, n: usize) {
-        self.table[n] = None;
+        self.table[n] = exposed::Slice::FREE;
         self.allocated &= !(1 << n);
     }
 
-    /// Puts `env` on the access list of slice `n`.
+    /// Puts `env` on the access list of slice `n`, which is allocated.
     pub fn add(&mut self, env: usize, n: usize) {
-        if let Some(slice) = &mut self.table[n] {
-            slice.access |= 1 << env;
-        }
+        self.table[n].access |= 1 << env;
     }
 
     /// Notes who runs when slice `n` begins; where it is free, nobody does.
     pub fn set_holder(&mut self, n: usize, holder: usize) {
-        if let Some(slice) = &mut self.table[n] {
-            slice.holder = holder;
+        if self.allocated >> n & 1 != 0 {
+            self.table[n].holder = holder as u32;
         }
     }
 
@@ -99,16 +102,16 @@ impl Slices {
     /// becomes it, and where nobody remains, the slice is free.
     pub fn leave(&mut self, env: usize) {
         for n in 0..SLICES {
-            let Some(slice) = &mut self.table[n] else { continue };
+            let slice = &mut self.table[n];
             slice.access &= !(1 << env);
             if slice.access == 0 {
                 self.free(n);
                 continue;
             }
-            if slice.owner == env {
-                slice.owner = slice.access.trailing_zeros() as usize;
+            if slice.owner as usize == env {
+                slice.owner = slice.access.trailing_zeros();
             }
-            if slice.holder == env {
+            if slice.holder as usize == env {
                 slice.holder = slice.owner;
             }
         }

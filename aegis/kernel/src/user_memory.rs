@@ -4,7 +4,7 @@
 use crate::Kernel;
 use crate::machine::Machine;
 use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT, POINTER_PAGES, USER_END};
-use aegis_abi::{Error, UserPtr};
+use aegis_abi::{Error, Lo, UserPtr};
 use stlb::Geometry;
 
 /// A piece of physical memory: address and bytes.
@@ -16,6 +16,16 @@ pub(crate) type Pieces = heapless::Vec<Piece, { POINTER_PAGES as usize }>;
 impl<M: Machine> Kernel<M> {
     /// The physical memory behind `bytes` bytes from `start`, which the running environment may read.
     pub(crate) fn user_range(&self, start: UserPtr, bytes: u32) -> Result<Pieces, Error> {
+        self.pieces(start, bytes, Lo::v)
+    }
+
+    /// The physical memory behind `bytes` bytes from `start`, which the running environment may write.
+    pub(crate) fn user_range_to_write(&self, start: UserPtr, bytes: u32) -> Result<Pieces, Error> {
+        self.pieces(start, bytes, Lo::d)
+    }
+
+    /// The same where the binding of each page is `good`.
+    fn pieces(&self, start: UserPtr, bytes: u32, good: impl Fn(&Lo) -> bool) -> Result<Pieces, Error> {
         let start = start.get();
         let end = start.checked_add(bytes).filter(|&end| end <= USER_END).ok_or(Error::BadLength)?;
         if end.div_ceil(PAGE_BYTES) - (start >> PAGE_SHIFT) > POINTER_PAGES {
@@ -25,7 +35,7 @@ impl<M: Machine> Kernel<M> {
         let mut va = start;
         while va < end {
             let missing = if va == start { Error::Unmapped } else { Error::PageEnd };
-            let address = self.translate(va).ok_or(missing)?;
+            let address = self.translate(va, &good).ok_or(missing)?;
             let bytes = (end - va).min(PAGE_BYTES - va % PAGE_BYTES);
             // The number of pages has been checked.
             let _ = pieces.push((address, bytes));
@@ -43,6 +53,15 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
+    /// Copies into user memory; `from` is as long as the pieces together.
+    pub(crate) fn write_user(&self, pieces: &Pieces, mut from: &[u8]) {
+        for &(address, bytes) in pieces {
+            let (piece, rest) = from.split_at(bytes as usize);
+            self.machine.write(address, piece);
+            from = rest;
+        }
+    }
+
     /// Writes user memory to the console.
     pub(crate) fn write_to_console(&self, pieces: &Pieces) {
         let mut buffer = [0; 64];
@@ -57,12 +76,13 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// The physical address that a reference to `va` by the running environment reads, if a binding is cached.
-    fn translate(&self, va: u32) -> Option<u32> {
+    /// The physical address that a reference to `va` by the running environment reaches, if a `good` binding is cached.
+    fn translate(&self, va: u32, good: impl Fn(&Lo) -> bool) -> Option<u32> {
         let lo = self.environment().context.guaranteed(va >> PAGE_SHIFT).or_else(|| {
             let line = self.machine.stlb().probe(self.context_register(va))?;
-            Some(line.lo[M::Geometry::half(va)]).filter(|lo| lo.v())
-        })?;
+            Some(line.lo[M::Geometry::half(va)])
+        });
+        let lo = lo.filter(good)?;
         Some((lo.pfn() << PAGE_SHIFT) + va % PAGE_BYTES)
     }
 }

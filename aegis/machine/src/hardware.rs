@@ -65,6 +65,10 @@ impl Machine for Hardware {
         info::frames().start
     }
 
+    fn physical(&self, address: usize) -> u32 {
+        address as u32 - memory::KSEG0
+    }
+
     fn write_data(&self, number: usize, offset: usize, from: &[u8]) {
         env_data::write(number, offset, from);
     }

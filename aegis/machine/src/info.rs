@@ -27,6 +27,7 @@ pub(crate) static INFO: InfoPage = InfoPage(UnsafeCell::new(Info {
     refill_instructions: 0,
     archive_frame: 0,
     archive_bytes: 0,
+    clock_rate: 0,
     env_data_frame: 0,
     command_line_bytes: 0,
     command_line: [0; COMMAND_LINE_BYTES],
@@ -38,7 +39,7 @@ pub(crate) fn frames() -> core::ops::Range<u32> {
 }
 
 /// Fills in all but the counters. A command line that is too long is cut.
-pub(crate) fn publish(archive: &'static [u8], command_line: &str) {
+pub(crate) fn publish(archive: &'static [u8], command_line: &str, clock_rate: u32) {
     let stlb = cpu::stlb_frames();
     let mut info = Info {
         counters: Counters::default(),
@@ -53,6 +54,7 @@ pub(crate) fn publish(archive: &'static [u8], command_line: &str) {
         refill_instructions: cpu::refill_instructions(),
         archive_frame: memory::frames_of(archive).start,
         archive_bytes: archive.len() as u32,
+        clock_rate,
         env_data_frame: crate::env_data::frames().start,
         command_line_bytes: 0,
         command_line: padded(command_line),

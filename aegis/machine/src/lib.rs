@@ -36,9 +36,9 @@ pub fn init() {
     board::init();
 }
 
-/// Fills in the information page.
-pub fn publish_info(archive: &'static [u8], command_line: &str) {
-    info::publish(archive, command_line);
+/// Fills in the information page. `clock_rate`: ticks a second, 0 if they count something else, or there are none.
+pub fn publish_info(archive: &'static [u8], command_line: &str, clock_rate: u32) {
+    info::publish(archive, command_line, clock_rate);
 }
 
 /// Counts a tick of the clock in the information page.

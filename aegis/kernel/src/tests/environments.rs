@@ -65,7 +65,10 @@ fn a_new_environment_has_the_rights_that_its_context_uses() {
     assert_eq!([FRAME, FRAME + 1, FRAME + 2].map(|n| rights(&kernel, 7, n)), [[true; 2], [true, false], [false; 2]]);
     assert_eq!((kernel.frames.held(7), kernel.frames.owner(FRAME)), (2, Owner::Environment(FIRST)));
     let environment = &kernel.environments[7];
-    assert_eq!((environment.writers, environment.references, environment.started), (1, 1, false));
+    assert_eq!(
+        (environment.record.writers, environment.record.references, environment.record.started != 0),
+        (1, 1, false)
+    );
     assert!(kernel.slices.get(7).is_none() && kernel.slices.allocated() == 4, "it has no slice");
     run_as(&kernel, 7);
     assert_eq!(call(&mut kernel, Number::pid, []), name.0);
@@ -216,7 +219,7 @@ fn who_is_destroyed_gives_up_its_references_and_so_on() {
     fails(&mut kernel, Number::e_free, [fourth.0, 0, 0, 0], Error::NotPermitted);
     call(&mut kernel, Number::e_free, [names[1]]);
     assert_eq!(living(&kernel), [0, 2, 3, 6]);
-    assert_eq!((kernel.environments[6].writers, kernel.environments[6].references), (1 << 2, 1 << 2));
+    assert_eq!((kernel.environments[6].record.writers, kernel.environments[6].record.references), (1 << 2, 1 << 2));
     call(&mut kernel, Number::e_free, [names[2]]);
     assert_eq!(living(&kernel), [0, 3]);
 }
@@ -272,7 +275,7 @@ fn an_environment_that_is_destroyed_leaves_nothing() {
     }
     assert_eq!(kernel.miss(GUARANTEED_VA), Miss::Refilled);
     call(&mut kernel, Number::timer, [5]);
-    kernel.environments[1].excess = 3;
+    kernel.environments[1].record.excess = 3;
     kernel.machine.write((FRAME + 1) << PAGE_SHIFT, &[7; 100]);
     run_as(&kernel, FIRST);
     let free = kernel.frames.free();
@@ -287,7 +290,7 @@ fn an_environment_that_is_destroyed_leaves_nothing() {
     // Whoever gets the number next finds nothing of it.
     child(&mut kernel, 1);
     let environment = &kernel.environments[1];
-    assert_eq!((environment.started, environment.excess, environment.timer), (false, 0, None));
+    assert_eq!((environment.record.started != 0, environment.record.excess, environment.timer), (false, 0, None));
     run_as(&kernel, 1);
     assert_eq!(reference(&mut kernel, VA), None);
 }

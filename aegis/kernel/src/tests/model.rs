@@ -5,6 +5,7 @@ use crate::kernel::FIRST;
 use crate::machine::{Block, Live, Machine, Refill};
 use crate::{Kernel, Miss, Upcall};
 use aegis_abi::calls::{NEXT, Number};
+use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, PAGE_BYTES, PAGE_SHIFT, SLICES};
 use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Mapping, Pid};
 use std::cell::{Cell, RefCell};
@@ -133,6 +134,11 @@ impl<G: Geometry> Machine for Model<G> {
 
     fn info_frame(&self) -> u32 {
         PUBLIC_FRAME
+    }
+
+    fn physical(&self, _: usize) -> u32 {
+        // Where the kernel's tables are there is no memory of the model's.
+        PUBLIC_FRAME << PAGE_SHIFT
     }
 
     fn write_data(&self, number: usize, offset: usize, from: &[u8]) {
@@ -264,7 +270,7 @@ pub fn family<G: Geometry>(n: usize) -> Box<Kernel<Model<G>>> {
 
 /// The name of environment `n`, which lives.
 pub fn pid<G: Geometry>(kernel: &Kernel<Model<G>>, n: usize) -> u32 {
-    kernel.environments[n].pid.unwrap().0
+    kernel.environments[n].pid().unwrap().0
 }
 
 /// The clock ticks, and nothing else happens.
@@ -342,10 +348,10 @@ pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
     let held: Vec<u32> = (0..ENVS).map(|n| frames.held(n)).collect();
     let free: Vec<u32> = frames.free_list().collect();
     let slices: Vec<_> = (0..SLICES).filter_map(|n| Some((n, slices.get(n)?))).collect();
-    let living = environments.iter().enumerate().filter(|(_, environment)| environment.pid.is_some());
+    let living = environments.iter().enumerate().filter(|(_, environment)| environment.pid().is_some());
     let living: Vec<_> = living
-        .map(|(number, Environment { pid, context, writers, references, started, excess, timer, producer, .. })| {
-            (number, pid, context, (writers, references), (started, excess, timer, producer))
+        .map(|(number, Environment { record, context, timer, producer })| {
+            (number, Record { generation: 0, ..*record }, context, (timer, producer))
         })
         .collect();
     let blocks: Vec<_> =
@@ -355,7 +361,7 @@ pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
         "{schedule:?} {input} {upcall:?} {lines:?} {records:?} {held:?} {free:?} {slices:?} {living:?} {blocks:?} \
          {tlb:?} {data:?} {console:?} {stopped:?} {current:?} {holder:?} {running:?}"
     );
-    let generations = environments.iter().map(|environment| environment.generation).collect();
+    let generations = environments.iter().map(|environment| environment.record.generation).collect();
     Snapshot { state, memory: machine.memory.borrow().clone(), generations }
 }
 

@@ -176,19 +176,19 @@ fn without_a_queue_nothing_is_masked() {
 fn each_tick_beyond_the_end_costs_a_slice() {
     let mut kernel = family(2);
     (0..3).for_each(|_| assert_eq!(tick(&mut kernel), None));
-    assert_eq!(kernel.environments[FIRST].excess, 2);
+    assert_eq!(kernel.environments[FIRST].record.excess, 2);
     let order: Vec<usize> = (0..8).map(|_| next(&mut kernel)).collect();
     assert_eq!(order, [1, 2, 1, 2, 1, 2, 0, 1]);
-    assert_eq!(kernel.environments[FIRST].excess, 0);
+    assert_eq!(kernel.environments[FIRST].record.excess, 0);
 }
 
 #[test]
 fn one_who_has_all_slices_pays_with_all_of_them() {
     let mut kernel = family(1);
     (0..1 + EXCESS_THRESHOLD).for_each(|_| assert!(tick(&mut kernel).is_none()));
-    let owed = |kernel: &Tested| [kernel.environments[FIRST].excess, kernel.environments[1].excess];
+    let owed = |kernel: &Tested| [kernel.environments[FIRST].record.excess, kernel.environments[1].record.excess];
     assert_eq!(owed(&kernel), [EXCESS_THRESHOLD, 0]);
-    kernel.environments[1].excess = EXCESS_THRESHOLD;
+    kernel.environments[1].record.excess = EXCESS_THRESHOLD;
     assert_eq!(next(&mut kernel), 1, "its slice was begun before it owed");
     assert_eq!(next(&mut kernel), FIRST, "who owes most is found too");
     assert_eq!(owed(&kernel), [0, 0]);
@@ -199,7 +199,7 @@ fn who_owes_too_much_is_destroyed() {
     let mut kernel = family(2);
     assert_eq!(turns(&mut kernel, 1), [1]);
     (0..=EXCESS_THRESHOLD).for_each(|_| assert_eq!(tick(&mut kernel), None));
-    assert_eq!((kernel.current(), kernel.environments[1].excess), (1, EXCESS_THRESHOLD), "it may owe so much");
+    assert_eq!((kernel.current(), kernel.environments[1].record.excess), (1, EXCESS_THRESHOLD), "it may owe so much");
     assert_eq!(tick(&mut kernel), None);
     kernel.check().unwrap();
     assert!(!kernel.is_alive(1));
@@ -215,7 +215,7 @@ fn whoever_was_told_pays_though_it_has_transferred_away() {
         tick(&mut kernel);
         transfer(&kernel, 2, with_slice);
         set_queue(&kernel, 2, |queue| queue.mask = ALL);
-        let owed = |kernel: &Tested| [0, 1, 2, 3].map(|n| kernel.environments[n].excess);
+        let owed = |kernel: &Tested| [0, 1, 2, 3].map(|n| kernel.environments[n].record.excess);
         assert_eq!(tick(&mut kernel).unwrap().handler, handler(2, EPILOGUE), "now the other is told");
         assert_eq!(owed(&kernel), [1, 0, 0, 0]);
         assert_eq!(queue(&kernel, 2).ended, 1);
@@ -233,7 +233,7 @@ fn whoever_was_told_pays_though_it_has_transferred_away() {
 fn whoever_was_told_is_destroyed_though_it_has_transferred_away() {
     let mut kernel = family(2);
     assert_eq!(turns(&mut kernel, 1), [1]);
-    kernel.environments[1].excess = EXCESS_THRESHOLD;
+    kernel.environments[1].record.excess = EXCESS_THRESHOLD;
     tick(&mut kernel);
     transfer(&kernel, FIRST, false);
     tick(&mut kernel);
@@ -254,9 +254,9 @@ fn who_runs_when_the_told_one_is_gone_is_told_and_not_charged() {
     call(&mut kernel, Number::e_free, [name, 0]);
     assert_eq!((kernel.current(), kernel.schedule.told()), (FIRST, None));
     tick(&mut kernel);
-    assert_eq!((kernel.environments[FIRST].excess, queue(&kernel, FIRST).ended), (0, 1));
+    assert_eq!((kernel.environments[FIRST].record.excess, queue(&kernel, FIRST).ended), (0, 1));
     tick(&mut kernel);
-    assert_eq!(kernel.environments[FIRST].excess, 1);
+    assert_eq!(kernel.environments[FIRST].record.excess, 1);
 }
 
 #[test]
