@@ -57,7 +57,7 @@ pub enum Inconsistency {
         /// Its number.
         slice: usize,
     },
-    /// Who has the input or the current slice, or was told of its end, is dead.
+    /// Who has the input or the current slice, or was told of its end, is dead; or the timers that are armed are not those noted.
     Schedule,
     /// A live entry of the hardware TLB is not what the STLB has for its pair.
     Live {
@@ -209,6 +209,10 @@ impl<M: Machine> Kernel<M> {
                 return Err(Inconsistency::Slice { slice });
             }
         }
+        let armed = |number: &usize| self.environments[*number].timer.is_some();
+        if set((0..ENVS).filter(armed)) != self.schedule.timers {
+            return Err(Inconsistency::Schedule);
+        }
         let named = [self.machine.holder(), self.schedule.told(), Some(self.input).filter(|&input| input != FIRST)];
         if named.into_iter().flatten().all(|number| self.is_alive(number)) {
             Ok(())
@@ -219,7 +223,7 @@ impl<M: Machine> Kernel<M> {
 
     /// The living environments, a bit each.
     fn living(&self) -> u64 {
-        (0..ENVS).filter(|&number| self.is_alive(number)).fold(0, |living, number| living | 1 << number)
+        set((0..ENVS).filter(|&number| self.is_alive(number)))
     }
 
     fn check_live(&self) -> Result<(), Inconsistency> {
@@ -238,6 +242,11 @@ impl<M: Machine> Kernel<M> {
         }
         Ok(())
     }
+}
+
+/// A set of environments, a bit each.
+fn set(numbers: impl Iterator<Item = usize>) -> u64 {
+    numbers.fold(0, |set, number| set | 1 << number)
 }
 
 /// Stands for how many bindings name each frame: different counts give different sums, but for contrived ones.

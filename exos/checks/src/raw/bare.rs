@@ -8,7 +8,7 @@ use super::calls::{address_of, call};
 use crate::markers::Span;
 use alloc::boxed::Box;
 use core::arch::global_asm;
-use exos::abi::calls::transfer::SYNCHRONOUS;
+use exos::abi::calls::transfer::{ASYNCHRONOUS, SYNCHRONOUS};
 use exos::abi::calls::{ANY, Number};
 use exos::abi::limits::{ENV_DATA_BYTES, EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT};
 use exos::abi::{Env, Error, InterruptQueue, Lo, Mapping, Pid};
@@ -266,6 +266,16 @@ global_asm!(
     "b     exos_checks_bare_leave",
     " nop",
 
+    // Beginning and prologue: gives the rest of the slice to the partner, by an asynchronous transfer.
+    ".globl exos_checks_bare_give",
+    "exos_checks_bare_give:",
+    "COUNT_UP {starts}",
+    "lw    $v1, {partner}($zero)",
+    "CALL  {asynchronous}",
+    "sw    $v1, {failed}($zero)",
+    "b     exos_checks_bare_leave",
+    " nop",
+
     // Gates that only send back: the first instruction closes the span.
     ".globl exos_checks_bare_bounce",
     "exos_checks_bare_bounce:",
@@ -476,6 +486,7 @@ global_asm!(
     yield = const Number::r#yield as u32,
     donate = const Number::donate as u32,
     e_free = const Number::e_free as u32,
+    asynchronous = const ASYNCHRONOUS,
     synchronous = const SYNCHRONOUS,
     close_synchronous = const Span::Transfer.close(),
     close_asynchronous = const Span::AsynchronousTransfer.close(),
@@ -556,6 +567,8 @@ entries! {
     Delay = exos_checks_bare_delay;
     /// Beginning that holds what is given in all registers, and counts in [`FAILED`] what has changed.
     Hold = exos_checks_bare_hold;
+    /// Beginning and prologue that gives the rest of the slice to the partner, by an asynchronous transfer.
+    Give = exos_checks_bare_give;
     /// Epilogue that comes late, once: by [`LIMIT`] turns of two instructions.
     Late = exos_checks_bare_late;
     /// Beginning that arms the timer again and again.

@@ -5,7 +5,7 @@ use exos::abi::calls::ANY;
 use exos::abi::limits::EXCESS_THRESHOLD;
 use exos::abi::{Error, Pid};
 use exos::schedule;
-use exos_checks::raw::bare::{ENDS, Entries, Entry, LIMIT, MASK, Pages, STARTS, free, give_slice};
+use exos_checks::raw::bare::{ENDS, Entries, Entry, FAILED, LIMIT, MASK, PARTNER, Pages, STARTS, free, give_slice};
 use exos_checks::tap::Outcome;
 use exos_checks::{check, check_eq, get};
 
@@ -110,5 +110,28 @@ pub fn late() -> Outcome {
         check_eq!(others - had, k, "slices forfeited for {k} ticks");
         get!(free(pid));
     }
+    Ok(())
+}
+
+pub fn given_away() -> Outcome {
+    let (giver, taker) = (get!(Pages::new()), get!(Pages::new()));
+    let leave = Some(Entry::Leave);
+    let turn = Some(Entry::Turn);
+    let taker_pid = get!(taker.start(Entries { init: leave, pro: leave, epi: leave, agate: turn, ..HONEST }));
+    giver.store(PARTNER, taker_pid.0);
+    let give = Some(Entry::Give);
+    let pid = get!(giver.start(Entries { init: give, pro: give, epi: leave, ..HONEST }));
+    get!(give_slice(pid, ANY));
+    let ticks = schedule::ticks();
+    for revolution in 0..20 {
+        check_eq!(giver.load(STARTS), revolution, "slices that began at who gave them away");
+        // The end of the last one has cleared it.
+        taker.store(MASK, u32::MAX);
+        schedule::yield_now();
+    }
+    check_eq!(giver.load(FAILED), 0, "transfers refused");
+    check!(schedule::ticks().wrapping_sub(ticks) >= 20, "who was given the rest of the slices did not use them");
+    get!(free(pid));
+    get!(free(taker_pid));
     Ok(())
 }

@@ -27,6 +27,7 @@ fn main() -> i32 {
         ("who comes late forfeits as many slices", excess::late),
         ("a program that is interrupted anywhere on its way back has its registers", everywhere::library),
         ("one without a library, interrupted anywhere in its prologue, has them too", everywhere::bare),
+        ("who gives away the rest of its slices keeps them", excess::given_away),
         ("a queue that is full says how many were dropped", queues::full),
         ("a queue full of garbage harms nobody but its owner", queues::garbage),
         ("who sleeps wakes in time, and the machine idles", sleep),
