@@ -87,7 +87,9 @@ macro_rules! for_each_call {
             /// Allocates the frame `frame`, or any if it is [`ANY`]($crate::calls::ANY), to the caller, with
             /// all rights and filled with zeros; returns its number. (Thesis .9)
             ///
-            /// Errors: `NoSuchFrame`, `FrameTaken`, `NoMemory`.
+            /// Errors: `NoSuchFrame`, `FrameTaken`. `NoMemory` when no frame is free, or those that are wait for environments that own fewer
+            /// than [`RESERVED_FRAMES`]($crate::limits::RESERVED_FRAMES), and the caller does not; `TryAgain` when it is such a one, and
+            /// frames for it are being revoked.
             16 p_alloc(frame: u32) -> u32;
 
             /// Gives up the caller's rights to `frame` and breaks every binding that rests on them. When nobody has a

@@ -1,7 +1,7 @@
 //! An environment's context (thesis figure 9-2): where the kernel delivers events, and what it guarantees to keep mapped.
 
 use crate::Lo;
-use crate::limits::{EXCEPTIONS, GUARANTEED_MAPPINGS, PAGE_SHIFT};
+use crate::limits::{EXCEPTIONS, GUARANTEED_MAPPINGS, PAGE_SHIFT, RESERVED_FRAMES};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Address of the first instruction of a handler, aligned to 4; 0: there is none.
@@ -26,8 +26,8 @@ impl Mapping {
 
 /// The context of an environment, as a program gives it to the kernel.
 ///
-/// The first environment's stands in the section `.aegis.env` of its ELF file. There, the frame numbers in save areas, queue and
-/// guaranteed mappings count the pages of the program's image from 0, in order of address; the kernel adds the number of
+/// The first environment's stands in the section `.aegis.env` of its ELF file. There, the frame numbers in save areas, queue,
+/// vector, guaranteed mappings and among the reserved ones count the pages of the program's image from 0, in order of address; the kernel adds the number of
 /// the first frame, since it loads the image into consecutive frames. (So a save area cannot stand at the very start of the
 /// image: its address would be 0, which says that there is none.)
 ///
@@ -55,6 +55,11 @@ pub struct Env {
     /// environment may write. A place that was not the queue before must hold an empty one. 0: none; interrupts for it are lost, and
     /// nothing is masked.
     pub iq: u32,
+    /// The repossession vector, a [`RepossessionVector`](crate::RepossessionVector): a physical address, as for the queue. 0: none, and nobody is
+    /// told which frames are taken.
+    pub vector: u32,
+    /// Numbers of frames that are never taken by force while the environment holds them; [`NO_FRAME`](Env::NO_FRAME): none.
+    pub reserved: [u32; RESERVED_FRAMES],
     /// Handler for each exception code of the register Cause.
     pub xh: [Handler; EXCEPTIONS],
     /// Handler for interrupts; 0: they are only put into the queue.
@@ -82,12 +87,17 @@ pub struct Env {
 }
 
 impl Env {
+    /// In place of a frame that is reserved: none.
+    pub const NO_FRAME: u32 = u32::MAX;
+
     /// An environment without handlers, save areas and mappings.
     pub const EMPTY: Env = Env {
         tlbx_save_area: 0,
         genx_save_area: 0,
         intx_save_area: 0,
         iq: 0,
+        vector: 0,
+        reserved: [Env::NO_FRAME; RESERVED_FRAMES],
         xh: [0; EXCEPTIONS],
         ih: 0,
         epi: 0,
@@ -104,9 +114,13 @@ impl Env {
     /// which the image was loaded, and sets [`argument`](Env::argument). What overflows is no frame, and is found when the context
     /// is checked.
     pub fn relocate(&mut self, first_frame: u32) {
-        let places = [&mut self.tlbx_save_area, &mut self.genx_save_area, &mut self.intx_save_area, &mut self.iq];
-        for place in places.into_iter().filter(|address| **address != 0) {
+        let save_areas = [&mut self.tlbx_save_area, &mut self.genx_save_area, &mut self.intx_save_area];
+        let places = save_areas.into_iter().chain([&mut self.iq, &mut self.vector]);
+        for place in places.filter(|address| **address != 0) {
             *place = place.wrapping_add(first_frame << PAGE_SHIFT);
+        }
+        for frame in self.reserved.iter_mut().filter(|frame| **frame != Env::NO_FRAME) {
+            *frame = frame.wrapping_add(first_frame);
         }
         self.argument = first_frame;
         for mapping in self.xl.iter_mut().filter(|mapping| mapping.va != 0) {

@@ -3,7 +3,7 @@
 /// Declares [`Error`] with its codes, texts and conversions from one list.
 macro_rules! errors {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
-        /// Why a call failed. A failed call has changed nothing.
+        /// Why a call failed. A failed call has changed nothing, but for what `TryAgain` says.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(u32)]
         pub enum Error { $($(#[$doc])* $name = $code,)* }
@@ -78,6 +78,9 @@ errors! {
     BadProtection = 25, "senseless protection";
     /// A status that asks for what cannot be had.
     BadStatus = 26, "status cannot be had";
+    /// No frame is free, but the caller owns fewer than are reserved for it, and another environment was asked for some: yield, and call again.
+    /// (That it waits is noted.)
+    TryAgain = 27, "no frame is free yet";
 }
 
 impl core::fmt::Display for Error {

@@ -17,8 +17,13 @@ pub const SLICE_END: u32 = 0;
 pub const CONSOLE: u32 = 1;
 /// The time that was asked for by the call `timer` has come: the first argument is the tick.
 pub const TIMER: u32 = 2;
+/// Another environment needs frames: the first argument is how many this one is to give up, by `p_unref`. If there are too few when two slices
+/// of its own are over, they are taken by force (thesis 2.4).
+pub const REVOCATION: u32 = 3;
+/// Frames were taken by force: see [`RepossessionVector`](crate::RepossessionVector), whose head is the first argument.
+pub const REPOSSESSION: u32 = 4;
 /// Kinds of interrupts.
-pub const KINDS: usize = 3;
+pub const KINDS: usize = 5;
 
 /// Bytes that one interrupt of the console carries at most.
 pub const CONSOLE_BYTES: usize = 8;
@@ -30,7 +35,7 @@ pub const ALL: u32 = (1 << KINDS) - 1;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Interrupt {
-    /// What kind of interrupt it is: [`CONSOLE`] or [`TIMER`].
+    /// What kind of interrupt it is: [`CONSOLE`], [`TIMER`], [`REVOCATION`] or [`REPOSSESSION`].
     pub kind: u32,
     /// What there is to say of it.
     pub arguments: [u32; 3],

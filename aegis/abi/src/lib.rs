@@ -16,6 +16,7 @@ pub mod exposed;
 pub mod info;
 pub mod interrupts;
 pub mod limits;
+pub mod repossession;
 pub mod status;
 pub mod words;
 
@@ -23,5 +24,6 @@ pub use env::{Env, Handler, Mapping};
 pub use error::Error;
 pub use info::Info;
 pub use interrupts::{Interrupt, InterruptQueue};
+pub use repossession::{Repossessed, RepossessionVector};
 pub use stlb::Lo;
 pub use words::{Pid, UserPtr, UserVa, Word};

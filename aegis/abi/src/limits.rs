@@ -23,6 +23,14 @@ pub const SLICE_TICKS: u32 = 1;
 /// Excess ticks that an environment may owe. One more, and it is destroyed (thesis 3.3.1): saving registers takes a small part
 /// of one.
 pub const EXCESS_THRESHOLD: u32 = 8;
+/// Frames that each environment may own whatever others do, and that it may name to be never taken from it: enough for exception
+/// handlers and page directory (thesis 2.4: five to ten pages).
+pub const RESERVED_FRAMES: usize = 8;
+/// Slices of its own in which an environment must have given up the frames that it was asked for. What is left of the one that runs is the
+/// first.
+pub const REVOCATION_SLICES: u32 = 2;
+/// Entries of a repossession vector: two reservations, and a power of two, since indices are masked.
+pub const REPOSSESSION_ENTRIES: usize = 16;
 /// Entries of an interrupt queue (thesis figure 9-3). A power of two, since indices are masked.
 pub const QUEUE_ENTRIES: usize = 16;
 /// Bytes of an environment's own that everybody may read and its writers may write: so that those of all are a page.

@@ -121,11 +121,13 @@ impl<M: Machine> Calls for Kernel<M> {
 
     #[inline(never)]
     fn p_alloc(&mut self, frame: u32) -> Result<u32, Error> {
-        let n = self.frames.choose(Some(frame).filter(|&frame| frame != calls::ANY))?;
+        let n = self.choose_frame(Some(frame).filter(|&frame| frame != calls::ANY))?;
         // Point of no return.
-        if self.frames.give(self.current(), n) {
+        let current = self.current();
+        if self.frames.give(current, n) {
             self.machine.zero(n);
         }
+        self.served(current);
         Ok(n)
     }
 
@@ -134,7 +136,9 @@ impl<M: Machine> Calls for Kernel<M> {
         let current = self.current();
         self.frames.check_holder(current, frame)?;
         // Point of no return.
-        self.leave(current, frame);
+        if self.leave(current, frame) {
+            self.freed(current);
+        }
         Ok(())
     }
 
@@ -157,7 +161,9 @@ impl<M: Machine> Calls for Kernel<M> {
         }
         // Point of no return.
         match right {
-            None => self.leave(number, frame),
+            None => {
+                self.leave(number, frame);
+            }
             Some(right) => {
                 if right == Right::Read && self.frames.has(number, frame, Right::Write) {
                     self.break_bindings(number, frame, Right::Write);

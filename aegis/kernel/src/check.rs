@@ -174,8 +174,11 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn check_environments(&self) -> Result<(), Inconsistency> {
-        let mut held = [0; ENVS];
+        let (mut held, mut owned) = ([0; ENVS], [0; ENVS]);
         for frame in (0..self.frames.total()).filter(|&frame| self.frames.owner(frame) != Owner::Kernel) {
+            if let Owner::Environment(number) = self.frames.owner(frame) {
+                owned[number] += 1;
+            }
             let mut holders = self.frames.holders(frame);
             while holders != 0 {
                 held[holders.trailing_zeros() as usize] += 1;
@@ -184,17 +187,22 @@ impl<M: Machine> Kernel<M> {
         }
         let living = self.living();
         for (number, environment) in self.environments.iter().enumerate() {
-            let Environment { record, context, timer, producer } = environment;
+            let Environment { record, context, timer, producer, repossessed, unrecorded } = environment;
             let &Record { writers, references, started, excess, .. } = record;
             let consistent = match record.pid() {
                 Some(pid) => number_of_tag(pid.0) == number && references != 0 && excess <= EXCESS_THRESHOLD,
                 None => {
-                    let rest = (writers, references, started, excess, *timer, *producer, held[number]);
-                    rest == (0, 0, 0, 0, None, Producer::NEW, 0) && *context == Context::EMPTY
+                    let rest = (writers, references, started, excess, *timer, *producer);
+                    rest == (0, 0, 0, 0, None, Producer::NEW)
+                        && (held[number], repossessed, unrecorded) == (0, &0, &0)
+                        && *context == Context::EMPTY
                 }
             };
             let named = writers | references;
-            if !consistent || named & !living != 0 || self.frames.held(number) != held[number] {
+            if !consistent
+                || named & !living != 0
+                || (self.frames.held(number), self.frames.owned(number)) != (held[number], owned[number])
+            {
                 return Err(Inconsistency::Environment { number });
             }
         }
@@ -213,7 +221,15 @@ impl<M: Machine> Kernel<M> {
         if set((0..ENVS).filter(armed)) != self.schedule.timers {
             return Err(Inconsistency::Schedule);
         }
-        let named = [self.machine.holder(), self.schedule.told(), Some(self.input).filter(|&input| input != FIRST)];
+        if self.revocation.waiting & !living != 0 {
+            return Err(Inconsistency::Schedule);
+        }
+        let named = [
+            self.revocation.asked(),
+            self.machine.holder(),
+            self.schedule.told(),
+            Some(self.input).filter(|&input| input != FIRST),
+        ];
         if named.into_iter().flatten().all(|number| self.is_alive(number)) {
             Ok(())
         } else {

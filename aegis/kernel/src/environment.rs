@@ -4,8 +4,10 @@ use crate::frame::{Frames, Right};
 use crate::interrupt::Producer;
 use crate::machine::Block;
 use aegis_abi::exposed::Environment as Record;
-use aegis_abi::limits::{EXCEPTIONS, GUARANTEED_END, GUARANTEED_MAPPINGS, PAGE_BYTES, PAGE_SHIFT, SAVE_AREA_BYTES};
-use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Pid, UserVa};
+use aegis_abi::limits::{
+    EXCEPTIONS, GUARANTEED_END, GUARANTEED_MAPPINGS, PAGE_BYTES, PAGE_SHIFT, RESERVED_FRAMES, SAVE_AREA_BYTES,
+};
+use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Pid, RepossessionVector, UserVa};
 
 /// A checked guaranteed mapping.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +29,10 @@ pub struct Context {
     pub intx: Option<u32>,
     /// Physical address of the interrupt queue, alike.
     pub queue: Option<u32>,
+    /// Physical address of the repossession vector, alike.
+    pub vector: Option<u32>,
+    /// Frames that are not taken by force; `Env::NO_FRAME`: none.
+    pub reserved: [u32; RESERVED_FRAMES],
     /// Handlers by exception code; 0: none.
     pub xh: [Handler; EXCEPTIONS],
     /// Handler for interrupts; 0: none, here and below.
@@ -54,6 +60,8 @@ impl Context {
         genx: None,
         intx: None,
         queue: None,
+        vector: None,
+        reserved: [Env::NO_FRAME; RESERVED_FRAMES],
         xh: [0; EXCEPTIONS],
         ih: 0,
         epi: 0,
@@ -78,7 +86,12 @@ impl Context {
         context.tlbx = check_save_area(frames, env, given.tlbx_save_area)?;
         context.genx = check_save_area(frames, env, given.genx_save_area)?;
         context.intx = check_save_area(frames, env, given.intx_save_area)?;
-        context.queue = check_queue(frames, env, given.iq)?;
+        context.queue = check_structure::<InterruptQueue>(frames, env, given.iq)?;
+        context.vector = check_structure::<RepossessionVector>(frames, env, given.vector)?;
+        for &frame in given.reserved.iter().filter(|&&frame| frame != Env::NO_FRAME) {
+            frames.check_holder(env, frame)?;
+        }
+        context.reserved = given.reserved;
         for mapping in given.xl.iter().filter(|mapping| mapping.va != 0) {
             let va = UserVa::new(mapping.va).filter(|va| va.get() < GUARANTEED_END).ok_or(Error::BadGuaranteed)?;
             let page = va.get() >> PAGE_SHIFT;
@@ -111,14 +124,14 @@ impl Context {
         self.guaranteed.iter().map(|mapping| mapping.page)
     }
 
-    /// The places in memory to which the kernel writes for the environment: save areas and queue.
-    pub fn places(&mut self) -> [&mut Option<u32>; 4] {
-        [&mut self.tlbx, &mut self.genx, &mut self.intx, &mut self.queue]
+    /// The places in memory to which the kernel writes for the environment: save areas, queue and vector.
+    pub fn places(&mut self) -> [&mut Option<u32>; 5] {
+        [&mut self.tlbx, &mut self.genx, &mut self.intx, &mut self.queue, &mut self.vector]
     }
 
     /// The frames that the context binds, one entry a binding, with the right on which it rests.
     pub fn bound(&self) -> impl Iterator<Item = (u32, Right)> {
-        let places = [self.tlbx, self.genx, self.intx, self.queue].into_iter().flatten();
+        let places = [self.tlbx, self.genx, self.intx, self.queue, self.vector].into_iter().flatten();
         let mappings = self.guaranteed.iter().map(|mapping| (mapping.lo.pfn(), right(mapping.lo)));
         places.map(|address| (address >> PAGE_SHIFT, Right::Write)).chain(mappings)
     }
@@ -148,14 +161,15 @@ fn check_save_area(frames: &Frames, env: usize, address: u32) -> Result<Option<u
     Ok(Some(address))
 }
 
-fn check_queue(frames: &Frames, env: usize, address: u32) -> Result<Option<u32>, Error> {
+/// Checks the place of a structure in which the kernel tells the environment something.
+fn check_structure<T>(frames: &Frames, env: usize, address: u32) -> Result<Option<u32>, Error> {
     if address == 0 {
         return Ok(None);
     }
-    if !address.is_multiple_of(align_of::<InterruptQueue>() as u32) {
+    if !address.is_multiple_of(align_of::<T>() as u32) {
         return Err(Error::Misaligned);
     }
-    if address % PAGE_BYTES + size_of::<InterruptQueue>() as u32 > PAGE_BYTES {
+    if address % PAGE_BYTES + size_of::<T>() as u32 > PAGE_BYTES {
         return Err(Error::BadLength);
     }
     frames.check(env, address >> PAGE_SHIFT, Right::Write)?;
@@ -188,12 +202,22 @@ pub struct Environment {
     pub timer: Option<u32>,
     /// The kernel's part of its interrupt queue.
     pub producer: Producer,
+    /// Entries of its repossession vector that were used.
+    pub repossessed: u32,
+    /// Frames taken when there was none.
+    pub unrecorded: u32,
 }
 
 impl Environment {
     /// An environment that does not live.
-    pub const NONE: Environment =
-        Environment { record: Record::NONE, context: Context::EMPTY, timer: None, producer: Producer::NEW };
+    pub const NONE: Environment = Environment {
+        record: Record::NONE,
+        context: Context::EMPTY,
+        timer: None,
+        producer: Producer::NEW,
+        repossessed: 0,
+        unrecorded: 0,
+    };
 
     /// Its name, if it lives.
     pub fn pid(&self) -> Option<Pid> {

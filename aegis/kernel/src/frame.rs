@@ -26,6 +26,8 @@ pub struct Frames {
     free: u32,
     /// Frames to which each environment has rights, the kernel's public ones aside.
     held: [u32; ENVS],
+    /// Frames that each environment owns.
+    owned: [u32; ENVS],
     /// The records, which every program may read.
     pub(crate) table: Paged<[Frame; FRAMES]>,
 }
@@ -33,7 +35,7 @@ pub struct Frames {
 impl Frames {
     /// A table without memory.
     pub const fn new() -> Frames {
-        Frames { table: Paged([Frame::UNUSED; FRAMES]), total: 0, free: 0, held: [0; ENVS] }
+        Frames { table: Paged([Frame::UNUSED; FRAMES]), total: 0, free: 0, held: [0; ENVS], owned: [0; ENVS] }
     }
 
     /// Takes over `total` frames, at most `FRAMES`. Those for which `kernel` says so are the kernel's; frame 0 must be among
@@ -145,6 +147,7 @@ impl Frames {
         frame.readers = 1 << env;
         frame.writers = 1 << env;
         self.held[env] += 1;
+        self.owned[env] += 1;
         core::mem::replace(&mut frame.dirty, 0) != 0
     }
 
@@ -171,6 +174,11 @@ impl Frames {
         self.held[env]
     }
 
+    /// Frames that `env` owns.
+    pub fn owned(&self, env: usize) -> u32 {
+        self.owned[env]
+    }
+
     /// Takes all rights to frame `n` from `env`. No binding of `env` may name it any more. When it was the owner, the lowest
     /// remaining holder becomes it; when nobody remains, the frame is free, and the answer is true: it must be zeroed. A frame of the
     /// kernel's stays as it is.
@@ -185,8 +193,11 @@ impl Frames {
         if frame.owner() != Owner::Environment(env) {
             return false;
         }
+        self.owned[env] -= 1;
         if frame.readers != 0 {
-            frame.set_owner(Owner::Environment(frame.readers.trailing_zeros() as usize));
+            let heir = frame.readers.trailing_zeros() as usize;
+            frame.set_owner(Owner::Environment(heir));
+            self.owned[heir] += 1;
             return false;
         }
         debug_assert!(frame.bindings == 0);

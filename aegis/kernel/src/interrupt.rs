@@ -56,6 +56,13 @@ impl<M: Machine> Kernel<M> {
         upcall
     }
 
+    /// Within a call nobody is called up: the environment that runs finds what there is in its queue, when it looks.
+    pub(crate) fn forgo_upcall(&mut self) {
+        if self.upcall.take().is_some() {
+            self.withhold(self.current());
+        }
+    }
+
     /// The call `timer`.
     pub(crate) fn set_timer(&mut self, ticks: u32) {
         let due = (ticks != 0).then_some(self.schedule.ticks.wrapping_add(ticks));
@@ -79,7 +86,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Puts an interrupt into an environment's queue, and calls it up if it may be. A full queue only counts.
-    fn post(&mut self, number: usize, interrupt: Interrupt) {
+    pub(crate) fn post(&mut self, number: usize, interrupt: Interrupt) {
         // There may be something to do for those that have given up their slices.
         self.schedule.early = 0;
         let kind = interrupt.kind;

@@ -7,6 +7,7 @@ use crate::frame::{Frames, Owner, Right};
 use crate::interrupt::{Producer, Upcall};
 use crate::machine::{Machine, Refill};
 use crate::name::{asid, number_of_tag};
+use crate::revocation::Revocation;
 use crate::schedule::Schedule;
 use crate::slice::Slices;
 use aegis_abi::exposed::Environment as Record;
@@ -23,6 +24,7 @@ pub const FIRST: usize = 0;
 pub struct Kernel<M> {
     pub(crate) machine: M,
     pub(crate) schedule: Schedule,
+    pub(crate) revocation: Revocation,
     /// The environment that has the console's input.
     pub(crate) input: usize,
     /// Where the running environment is to be called up when the interrupt that is being answered has been.
@@ -49,6 +51,7 @@ impl<M: Machine> Kernel<M> {
         Kernel {
             machine,
             schedule: Schedule::new(),
+            revocation: Revocation::new(),
             input: FIRST,
             upcall: None,
             #[cfg(feature = "checked")]
@@ -216,6 +219,7 @@ impl<M: Machine> Kernel<M> {
         self.machine.set_block(number, None);
         self.machine.write_data(number, 0, &[0; ENV_DATA_BYTES]);
         self.forget(number);
+        self.revocation.forget(number);
         if self.input == number {
             self.input = FIRST;
         }
@@ -231,10 +235,13 @@ impl<M: Machine> Kernel<M> {
         for frame in old.bound_frames() {
             self.frames.unbind(frame);
         }
-        let Environment { context: new, producer, .. } = &mut self.environments[number];
+        let Environment { context: new, producer, repossessed, unrecorded, .. } = &mut self.environments[number];
         if new.queue != old.queue {
             // Into a new queue nothing was put.
             *producer = Producer::NEW;
+        }
+        if new.vector != old.vector {
+            (*repossessed, *unrecorded) = (0, 0);
         }
         // What was cached for a page, on an old guarantee or before a new one, no longer holds. Guarantees are refilled.
         let pages: heapless::Vec<u32, { 2 * GUARANTEED_MAPPINGS }> =
@@ -249,15 +256,17 @@ impl<M: Machine> Kernel<M> {
         self.machine.set_block(number, self.environments[number].block().as_ref());
     }
 
-    /// Takes frame `n` from environment `number`, with every binding that rests on it.
+    /// Takes frame `n` from environment `number`, with every binding that rests on it. Is it free now?
     #[inline(never)]
-    pub(crate) fn leave(&mut self, number: usize, n: u32) {
+    pub(crate) fn leave(&mut self, number: usize, n: u32) -> bool {
         if self.frames.bindings(n) > 0 {
             self.break_bindings(number, n, Right::Read);
         }
-        if self.frames.leave(number, n) {
+        let free = self.frames.leave(number, n);
+        if free {
             self.machine.zero(n);
         }
+        free
     }
 
     /// Breaks every binding of environment `number` that names frame `n` and rests on `right`, or on any if that is to read.

@@ -29,6 +29,7 @@ pub mod interrupt;
 mod kernel;
 pub mod machine;
 mod name;
+mod revocation;
 mod schedule;
 pub mod slice;
 mod user_memory;

@@ -129,11 +129,15 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Notes with whom the current slice is: with whoever runs, unless that has only the rest of it.
+    /// The current slice is over: notes with whom it is, with whoever runs, unless that has only the rest of it.
     fn settle(&mut self) {
         let holder = self.machine.holder().unwrap_or(self.current());
-        self.slices.set_holder(self.schedule.position, holder);
+        let position = self.schedule.position;
+        self.slices.set_holder(position, holder);
         self.machine.set_holder(None);
+        if let Some(slice) = self.slices.get(position) {
+            self.slice_over(slice.owner);
+        }
     }
 
     /// Notes who has the current slice, where that is not who runs.
@@ -260,6 +264,7 @@ impl<M: Machine> Kernel<M> {
             return Ok(());
         }
         self.settle();
+        self.forgo_upcall();
         self.schedule.early += 1;
         if self.schedule.early >= self.slices.allocated().max(1) && self.schedule.rate.is_some() {
             self.schedule.early = 0;

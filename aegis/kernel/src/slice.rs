@@ -49,6 +49,11 @@ impl Slices {
         self.allocated.count_ones() as usize
     }
 
+    /// Does `env` own any?
+    pub fn owned(&self, env: usize) -> bool {
+        self.table.iter().any(|slice| slice.access != 0 && slice.owner as usize == env)
+    }
+
     /// The allocated slice that follows slice `n`, the first following the last; slice `n` itself where it is the only one.
     pub fn after(&self, n: usize) -> Option<usize> {
         let later = self.allocated & (!0 << n << 1);

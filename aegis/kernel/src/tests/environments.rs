@@ -109,6 +109,7 @@ fn errors_of_e_alloc() {
     ] {
         fails(&mut kernel, Number::e_alloc, [n, env, 0, 0], error);
     }
+    const QUEUE_BYTES: u32 = size_of::<aegis_abi::InterruptQueue>() as u32;
     type Spoil = fn(&mut Env);
     let spoilt: [(Spoil, Error); 15] = [
         (|env| env.ih = 2 * HANDLER + 1, Error::BadHandler),
@@ -120,7 +121,7 @@ fn errors_of_e_alloc() {
         (|env| env.status = 1, Error::BadStatus),
         (|env| env.intx_save_area = FRAME << PAGE_SHIFT | 8, Error::Misaligned),
         (|env| env.iq = FRAME << PAGE_SHIFT | 2, Error::Misaligned),
-        (|env| env.iq = (FRAME << PAGE_SHIFT) + 0x1000 - 288 + 4, Error::BadLength),
+        (|env| env.iq = (FRAME << PAGE_SHIFT) + 0x1000 - QUEUE_BYTES + 4, Error::BadLength),
         (|env| env.iq = 30 << PAGE_SHIFT, Error::FrameFree),
         (|env| env.iq = FRAMES << PAGE_SHIFT, Error::NoSuchFrame),
         // Of the child, not of the caller.
@@ -129,13 +130,13 @@ fn errors_of_e_alloc() {
         (|env| env.xl[0] = Mapping { va: 0x5000, lo: Lo::read_only(page(1) >> PAGE_SHIFT).0 }, Error::NotPermitted),
     ];
     for (spoil, error) in spoilt {
-        let mut env = Env { iq: (FRAME << PAGE_SHIFT) + 0x1000 - 288, ..good_env() };
+        let mut env = Env { iq: (FRAME << PAGE_SHIFT) + 0x1000 - QUEUE_BYTES, ..good_env() };
         spoil(&mut env);
         put(&kernel, page(FIRST) | ENV_OFFSET, &env);
         fails(&mut kernel, Number::e_alloc, [9, pointer, 0, 0], error);
         fails(&mut kernel, Number::e_set, [pointer, 0, 0, 0], error);
     }
-    let env = Env { iq: (FRAME << PAGE_SHIFT) + 0x1000 - 288, ..good_env() };
+    let env = Env { iq: (FRAME << PAGE_SHIFT) + 0x1000 - QUEUE_BYTES, ..good_env() };
     e_alloc(&mut kernel, 9, &env).expect("a queue up to the page's end");
 }
 

@@ -5,7 +5,7 @@ use crate::Kernel;
 use crate::kernel::FIRST;
 use crate::machine::Machine;
 use aegis_abi::calls::Number;
-use aegis_abi::interrupts::{ALL, CONSOLE, TIMER};
+use aegis_abi::interrupts::{ALL, CONSOLE, KINDS, TIMER};
 use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT, QUEUE_ENTRIES};
 use aegis_abi::{Env, Error, Interrupt, InterruptQueue};
 use proptest::prelude::*;
@@ -116,7 +116,7 @@ fn entries_stand_in_order_and_wrap_around() {
         for entry in queue.tail..queue.head {
             assert_eq!(queue.entries[entry as usize % QUEUE_ENTRIES], byte(entry as u8));
         }
-        assert_eq!(queue.overflow, [0; 3]);
+        assert_eq!(queue.overflow, [0; KINDS]);
     }
 }
 
@@ -143,12 +143,12 @@ fn a_full_queue_counts_what_it_loses_and_makes_no_upcall() {
     for lost in 1..4 {
         set_queue(&kernel, FIRST, |queue| queue.withheld = 0);
         assert_eq!(input(&mut kernel, b"x"), None);
-        assert_eq!(queue(&kernel, FIRST), InterruptQueue { overflow: [0, lost, 0], withheld: 1, ..full });
+        assert_eq!(queue(&kernel, FIRST), InterruptQueue { overflow: [0, lost, 0, 0, 0], withheld: 1, ..full });
     }
     call(&mut kernel, Number::timer, 1);
     set_queue(&kernel, FIRST, |queue| queue.mask = 1 << TIMER);
     assert_eq!(tick(&mut kernel), None);
-    assert_eq!(queue(&kernel, FIRST).overflow, [0, 3, 1], "a kind each");
+    assert_eq!(queue(&kernel, FIRST).overflow, [0, 3, 1, 0, 0], "a kind each");
     // One place is enough.
     set_queue(&kernel, FIRST, |queue| (queue.tail, queue.mask) = (1, ALL));
     assert_eq!(input(&mut kernel, b"y"), Some(handler(FIRST, INTERRUPT)));
@@ -163,13 +163,13 @@ fn a_queue_that_is_new_with_e_set_is_empty_and_one_that_stays_is_kept() {
     set_queue(&kernel, FIRST, |queue| queue.tail = 1);
     input(&mut kernel, b"x");
     let kept = queue(&kernel, FIRST);
-    assert_eq!((kept.head, kept.overflow), (QUEUE_ENTRIES as u32 + 1, [0, 1, 0]));
+    assert_eq!((kept.head, kept.overflow), (QUEUE_ENTRIES as u32 + 1, [0, 1, 0, 0, 0]));
     set_iq(&mut kernel, QUEUE - 0x180);
     kernel.machine.write(QUEUE - 0x180, InterruptQueue::EMPTY.as_bytes());
     input(&mut kernel, b"x");
     let mut new = InterruptQueue::EMPTY;
     kernel.machine.read(QUEUE - 0x180, new.as_mut_bytes());
-    assert_eq!((new.head, new.overflow, new.entries[0]), (1, [0; 3], byte(b'x')));
+    assert_eq!((new.head, new.overflow, new.entries[0]), (1, [0; KINDS], byte(b'x')));
     assert_eq!(queue(&kernel, FIRST), kept, "the old one is left alone");
 }
 

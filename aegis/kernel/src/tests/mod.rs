@@ -9,4 +9,5 @@ mod interrupts;
 mod model;
 mod names;
 mod random;
+mod revocation;
 mod slices;

@@ -7,7 +7,7 @@ use crate::{Kernel, Miss, Upcall};
 use aegis_abi::calls::{NEXT, Number};
 use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, PAGE_BYTES, PAGE_SHIFT, SLICES};
-use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Mapping, Pid};
+use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Mapping, Pid, RepossessionVector};
 use std::cell::{Cell, RefCell};
 use stlb::{Geometry, Registers, Stlb};
 use zerocopy::IntoBytes;
@@ -183,6 +183,8 @@ pub const GUARANTEED_VA: u32 = 0x2000;
 pub const GUARANTEED_FRAME: u32 = KERNEL_FRAMES;
 /// Physical address of its interrupt queue.
 pub const QUEUE: u32 = GUARANTEED_FRAME << PAGE_SHIFT | 0x400;
+/// Physical address of its repossession vector.
+pub const VECTOR: u32 = GUARANTEED_FRAME << PAGE_SHIFT | 0xc00;
 /// Handlers of the environment.
 pub const HANDLER: u32 = GUARANTEED_VA + 0x100;
 
@@ -193,6 +195,7 @@ pub fn good_env() -> Env {
     env.genx_save_area = GUARANTEED_FRAME << PAGE_SHIFT | 0x20;
     env.intx_save_area = GUARANTEED_FRAME << PAGE_SHIFT | 0x30;
     env.iq = QUEUE;
+    env.vector = VECTOR;
     env.xh = [HANDLER; 32];
     (env.ih, env.epi, env.pro, env.init) = (HANDLER + 4, HANDLER + 8, HANDLER + 12, HANDLER);
     (env.gate, env.agate) = (HANDLER + 16, HANDLER + 20);
@@ -220,7 +223,8 @@ pub const PROLOGUE: u32 = 12;
 /// The context of [`child`] number `n`: its own page in place of the first environment's, and handlers of its own.
 pub fn child_env(n: usize) -> Env {
     let mut env = good_env();
-    for address in [&mut env.tlbx_save_area, &mut env.genx_save_area, &mut env.intx_save_area, &mut env.iq] {
+    let save_areas = [&mut env.tlbx_save_area, &mut env.genx_save_area, &mut env.intx_save_area];
+    for address in save_areas.into_iter().chain([&mut env.iq, &mut env.vector]) {
         *address += page(n) - page(FIRST);
     }
     env.xh = [handler(n, 0); 32];
@@ -293,6 +297,20 @@ pub fn set_queue<G: Geometry>(kernel: &Kernel<Model<G>>, n: usize, change: impl 
     kernel.machine.write(page(n) + QUEUE % PAGE_BYTES, changed.as_bytes());
 }
 
+/// The repossession vector of environment `n`.
+pub fn vector<G: Geometry>(kernel: &Kernel<Model<G>>, n: usize) -> RepossessionVector {
+    let mut vector = RepossessionVector::EMPTY;
+    kernel.machine.read(page(n) + VECTOR % PAGE_BYTES, vector.as_mut_bytes());
+    vector
+}
+
+/// Changes the repossession vector of environment `n`.
+pub fn set_vector<G: Geometry>(kernel: &Kernel<Model<G>>, n: usize, change: impl FnOnce(&mut RepossessionVector)) {
+    let mut changed = vector(kernel, n);
+    change(&mut changed);
+    kernel.machine.write(page(n) + VECTOR % PAGE_BYTES, changed.as_bytes());
+}
+
 /// Who runs, and where it was started last; `None`: the machine idles.
 pub fn runs<G: Geometry>(kernel: &Kernel<Model<G>>) -> Option<(usize, Handler)> {
     kernel.machine.running.get().map(|(pc, _)| (kernel.current(), pc))
@@ -337,7 +355,7 @@ impl Snapshot {
 }
 
 pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
-    let Kernel { machine, schedule, input, upcall, environments, slices, frames, .. } = kernel;
+    let Kernel { machine, schedule, revocation, input, upcall, environments, slices, frames, .. } = kernel;
     let mut lines = Vec::new();
     machine.stlb().scan(0, 0, |line| {
         lines.push((line, machine.stlb().is_in_overflow(line.context)));
@@ -350,15 +368,16 @@ pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
     let slices: Vec<_> = (0..SLICES).filter_map(|n| Some((n, slices.get(n)?))).collect();
     let living = environments.iter().enumerate().filter(|(_, environment)| environment.pid().is_some());
     let living: Vec<_> = living
-        .map(|(number, Environment { record, context, timer, producer })| {
-            (number, Record { generation: 0, ..*record }, context, (timer, producer))
+        .map(|(number, Environment { record, context, timer, producer, repossessed, unrecorded })| {
+            let counts = (producer, repossessed, unrecorded);
+            (number, Record { generation: 0, ..*record }, context, (timer, counts))
         })
         .collect();
     let blocks: Vec<_> =
         machine.blocks.borrow().iter().map(|block| block.as_ref().map(|block| format!("{block:?}"))).collect();
     let Model { tlb, data, console, stopped, current, holder, running, .. } = machine;
     let state = format!(
-        "{schedule:?} {input} {upcall:?} {lines:?} {records:?} {held:?} {free:?} {slices:?} {living:?} {blocks:?} \
+        "{schedule:?} {revocation:?} {input} {upcall:?} {lines:?} {records:?} {held:?} {free:?} {slices:?} {living:?} {blocks:?} \
          {tlb:?} {data:?} {console:?} {stopped:?} {current:?} {holder:?} {running:?}"
     );
     let generations = environments.iter().map(|environment| environment.record.generation).collect();

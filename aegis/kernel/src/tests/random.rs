@@ -5,8 +5,8 @@ use super::model::*;
 use crate::Kernel;
 use crate::machine::Machine;
 use aegis_abi::calls::{ANY, NEXT, Number};
-use aegis_abi::limits::PAGE_SHIFT;
-use aegis_abi::{Env, Lo, Mapping};
+use aegis_abi::limits::{PAGE_SHIFT, RESERVED_FRAMES};
+use aegis_abi::{Env, Error, Lo, Mapping};
 use proptest::prelude::*;
 use stlb::{Geometry, Mips32, R3000};
 
@@ -69,18 +69,22 @@ fn lo() -> impl Strategy<Value = u32> {
 fn env() -> impl Strategy<Value = Env> {
     let mapping = (0usize..32, address(), lo());
     let save = prop_oneof![Just(0), (0..FRAMES + 1).prop_map(|frame| frame << PAGE_SHIFT), any::<u32>()];
-    (prop::collection::vec(mapping, 0..4), save.clone(), save, any::<bool>()).prop_map(
-        |(mappings, tlbx_save_area, genx_save_area, good)| {
+    let reserved = prop::collection::vec(0..FRAMES + 1, RESERVED_FRAMES);
+    (prop::collection::vec(mapping, 0..4), save.clone(), save, any::<bool>(), prop::option::weighted(0.3, reserved))
+        .prop_map(|(mappings, tlbx_save_area, genx_save_area, good, reserved)| {
             let mut env = good_env();
+            if let Some(reserved) = reserved {
+                env.reserved.copy_from_slice(&reserved);
+            }
             for (place, va, lo) in mappings {
                 env.xl[place] = Mapping { va: if good { va & 0x000f_f000 | 0x1000 } else { va }, lo };
             }
             if !good {
                 (env.tlbx_save_area, env.genx_save_area) = (tlbx_save_area, genx_save_area);
+                env.vector = genx_save_area;
             }
             env
-        },
-    )
+        })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -91,6 +95,7 @@ fn step() -> impl Strategy<Value = Step> {
               prop_oneof![0u32..5, 0u32..0x8_0000, any::<u32>()])
             .prop_map(move |(number, va, pages)| Step::Call(call(number), [va, pages, 0, 0])),
         4 => frame().prop_map(move |frame| Step::Call(call(Number::p_alloc), [frame, 0, 0, 0])),
+        3 => Just(Step::Call(call(Number::p_alloc), [ANY, 0, 0, 0])),
         2 => frame().prop_map(move |frame| Step::Call(call(Number::p_unref), [frame, 0, 0, 0])),
         1 => Just(Step::Call(call(Number::tlbflush), [0; 4])),
         1 => (address(), 0u32..0x3000).prop_map(move |(va, n)| Step::Call(call(Number::console_write), [va, n, 0, 0])),
@@ -163,11 +168,15 @@ fn own_page<G: Geometry>(kernel: &Kernel<Model<G>>) -> Option<u32> {
 /// Makes a call, and says whether it failed without leaving everything as it was.
 fn call<G: Geometry>(kernel: &mut Kernel<Model<G>>, number: u32, arguments: [u32; 4]) -> bool {
     let before = snapshot(kernel);
-    kernel.call(number, arguments).is_err() && before != snapshot(kernel)
+    kernel.call(number, arguments).is_err_and(|error| error != Error::TryAgain) && before != snapshot(kernel)
 }
 
-fn run<G: Geometry>(clock: bool, steps: &[Step]) {
+fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
     let mut kernel = family::<G>(NUMBERS - 2);
+    // So that frames are revoked, the first environment has nearly all.
+    while full && kernel.frames.free() > 2 {
+        kernel.call(Number::p_alloc as u32, [ANY, 0, 0, 0]).unwrap();
+    }
     if clock {
         kernel.set_clock(256);
     }
@@ -231,7 +240,7 @@ fn run<G: Geometry>(clock: bool, steps: &[Step]) {
                         // In the creator's page.
                         (env.tlbx_save_area, env.genx_save_area, env.intx_save_area) =
                             (page | 16, page | 32, page | 48);
-                        (env.iq, env.xl) = (page | 0x400, good_env().xl);
+                        (env.iq, env.vector, env.xl) = (page | 0x400, page | 0xc00, good_env().xl);
                         env.xl[5].lo = Lo::writable(page >> PAGE_SHIFT).0;
                     }
                     put(&kernel, page | ENV_OFFSET, &env);
@@ -271,12 +280,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_steps_on_mips32(clock: bool, steps in prop::collection::vec(any_step(), 1..120)) {
-        run::<Mips32>(clock, &steps);
+    fn random_steps_on_mips32(clock: bool, full: bool, steps in prop::collection::vec(any_step(), 1..120)) {
+        run::<Mips32>(clock, full, &steps);
     }
 
     #[test]
-    fn random_steps_on_r3000(clock: bool, steps in prop::collection::vec(any_step(), 1..120)) {
-        run::<R3000>(clock, &steps);
+    fn random_steps_on_r3000(clock: bool, full: bool, steps in prop::collection::vec(any_step(), 1..120)) {
+        run::<R3000>(clock, full, &steps);
     }
 }
