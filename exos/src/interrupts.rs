@@ -5,16 +5,16 @@
 //! for as long as it takes, which is two stores: a [`critical`] section (thesis 2.2 and 7.2.3). It needs no lock that somebody could keep, and
 //! if its program dies in it, no other waits. It must be short: what it takes beyond the end of the slice, the program pays for.
 
-use crate::input;
 use crate::rt::cell::Cell;
 use crate::rt::instructions::barrier;
 use crate::rt::park;
 use crate::rt::state::{Entry, Queue, STATE};
+use crate::{input, revocation};
 use aegis_abi::calls::NEXT;
 use aegis_abi::interrupts::{ALL, KINDS};
 use aegis_abi::limits::QUEUE_ENTRIES;
 
-pub use aegis_abi::interrupts::{CONSOLE, SLICE_END, TIMER};
+pub use aegis_abi::interrupts::{CONSOLE, REPOSSESSION, REVOCATION, SLICE_END, TIMER};
 
 /// What is done when an interrupt of a kind comes, given its arguments. It comes between any two instructions of the program, outside
 /// critical sections, with all interrupts masked.
@@ -23,6 +23,7 @@ pub type Handler = fn([u32; 3]);
 static HANDLERS: [Cell<Option<Handler>>; KINDS] = {
     let mut handlers = [const { Cell::new(None) }; KINDS];
     handlers[CONSOLE as usize] = Cell::new(Some(input::receive as Handler));
+    handlers[REPOSSESSION as usize] = Cell::new(Some(revocation::mend as Handler));
     handlers
 };
 
@@ -89,7 +90,12 @@ pub(crate) fn take() {
     let queue = queue();
     queue.withheld.set(0);
     drain(queue);
-    if queue.ended.get() != 0 {
+    give_way();
+}
+
+/// Gives up the processor if the slice is over: also for what takes long in a handler. The mask must be clear.
+pub(crate) fn give_way() {
+    if queue().ended.get() != 0 {
         count(1);
         // It is not refused: it names nobody.
         let _ = park::give_up(NEXT);

@@ -65,6 +65,8 @@ pub mod region;
 #[cfg(target_os = "none")]
 pub mod report;
 #[cfg(target_os = "none")]
+pub mod revocation;
+#[cfg(target_os = "none")]
 pub mod rpc;
 #[cfg(target_os = "none")]
 pub mod rt;

@@ -194,6 +194,61 @@ impl<B: Backing> PageTable<B> {
         Ok(())
     }
 
+    /// Gives back the frames of those of `pages` that were filled with zeros at first: they are again when they are touched next. Returns
+    /// how many.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`].
+    pub fn discard(&self, pages: Pages) -> Result<u32, Error> {
+        self.0.tlbdeleten(pages)?;
+        let mut discarded = 0;
+        for vpn in pages.numbers() {
+            let lo = self.get(vpn);
+            if lo.v() && lo.0 & ANONYMOUS != 0 {
+                // What is left of it is that, and the rights.
+                self.0.set_entry(vpn, Lo(lo.0 & (ANONYMOUS | Lo::D | Lo::W)));
+                self.0.p_unref(lo.pfn())?;
+                discarded += 1;
+            }
+        }
+        Ok(discarded)
+    }
+
+    /// Frames are gone: those for which `lost` has an answer. Pages that were mapped to them are mapped to the copy that it names, if it does,
+    /// or to nothing. `visit` is told their numbers, and frames; `pause` is called now and then, since all of the table is looked at. The
+    /// page table's own pages are to be looked at first: see [`PageTable::lose_table`].
+    pub fn lose(
+        &self,
+        lost: impl Fn(u32) -> Option<Option<u32>>,
+        mut visit: impl FnMut(u32, u32),
+        mut pause: impl FnMut(),
+    ) {
+        for table in (0..layout::WINDOW.pages).filter(|&table| self.0.directory(table) != Lo::INVALID) {
+            for vpn in table * TABLE_ENTRIES..(table + 1) * TABLE_ENTRIES {
+                let mut lo = self.0.entry(vpn);
+                if lo.v()
+                    && let Some(copy) = lost(lo.pfn())
+                {
+                    let frame = lo.pfn();
+                    lo.set_pfn(copy.unwrap_or(0));
+                    self.0.set_entry(vpn, if copy.is_some() { lo } else { Lo::INVALID });
+                    visit(vpn, frame);
+                }
+            }
+            pause();
+        }
+    }
+
+    /// Frame `lost` is gone. Was it a page of the page table's? Then its pages are mapped to nothing, and their frames lost.
+    pub fn lose_table(&self, lost: u32) -> bool {
+        let is_lost = |table: &u32| self.0.directory(*table).v() && self.0.directory(*table).pfn() == lost;
+        let table = (0..layout::WINDOW.pages).find(is_lost);
+        if let Some(table) = table {
+            self.0.set_directory(table, Lo::INVALID);
+        }
+        table.is_some()
+    }
+
     /// Changes the rights to `pages`. Pages that were mapped for reading only stay so.
     ///
     /// # Errors

@@ -137,6 +137,15 @@ impl Region {
         memory::PAGE_TABLE.map(self.part(page..page.saturating_add(1))?, frame, Rights::ReadOnly)
     }
 
+    /// Gives back the frames of those pages that were filled with zeros at first: their contents are lost, and they are filled so again when
+    /// they are touched next. Returns how many frames.
+    ///
+    /// # Errors
+    /// Those of [`PageTable::discard`](crate::page_table::PageTable::discard); [`Error::BadRange`].
+    pub fn discard(&self, pages: Range<u32>) -> Result<u32, Error> {
+        memory::PAGE_TABLE.discard(self.part(pages)?)
+    }
+
     /// Unmaps pages of the region.
     ///
     /// # Errors

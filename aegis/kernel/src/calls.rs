@@ -136,9 +136,7 @@ impl<M: Machine> Calls for Kernel<M> {
         let current = self.current();
         self.frames.check_holder(current, frame)?;
         // Point of no return.
-        if self.leave(current, frame) {
-            self.freed(current);
-        }
+        self.give_up(current, frame);
         Ok(())
     }
 

@@ -78,9 +78,12 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Environment `number` has freed a frame.
-    pub(crate) fn freed(&mut self, number: usize) {
-        if let Some(request) = self.revocation.request.as_mut().filter(|request| request.asked == number) {
+    /// Environment `number` gives up frame `n`.
+    #[inline(never)]
+    pub(crate) fn give_up(&mut self, number: usize, n: u32) {
+        if self.leave(number, n)
+            && let Some(request) = self.revocation.request.as_mut().filter(|request| request.asked == number)
+        {
             request.frames = request.frames.saturating_sub(1);
         }
     }
@@ -141,13 +144,15 @@ impl<M: Machine> Kernel<M> {
         if above == 0 {
             return 0;
         }
-        let reserved = (0..ENVS).flat_map(|holder| {
-            let list = &self.environments[holder].context.reserved;
-            let first = move |i: usize| list[..i].iter().all(|&earlier| earlier != list[i]);
-            (0..RESERVED_FRAMES).filter(move |&i| first(i)).map(move |i| (holder, list[i]))
-        });
-        let owned = |n: u32| n < self.frames.total() && self.frames.owner(n) == Owner::Environment(number);
-        let kept = reserved.filter(|&(holder, n)| owned(n) && self.reserver(n) == Some(holder)).count() as u32;
+        let mut kept = 0;
+        for (holder, environment) in self.environments.iter().enumerate().filter(|(_, e)| e.pid().is_some()) {
+            let reserved = &environment.context.reserved;
+            for (i, &n) in reserved.iter().enumerate() {
+                let owned = n < self.frames.total() && self.frames.owner(n) == Owner::Environment(number);
+                // Each counts once.
+                kept += u32::from(owned && !reserved[..i].contains(&n) && self.reserver(n) == Some(holder));
+            }
+        }
         above.min(self.frames.owned(number) - kept)
     }
 

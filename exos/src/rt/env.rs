@@ -8,9 +8,9 @@ use super::interrupt::exos_interrupt;
 use super::miss::exos_miss;
 use super::park::exos_prologue;
 use super::start::_start;
-use super::state::{GENX, INTX, QUEUE, STATE, TLBX};
+use super::state::{GENX, INTX, QUEUE, STATE, TLBX, VECTOR};
 use crate::layout;
-use aegis_abi::limits::{EXCEPTIONS, GUARANTEED_MAPPINGS, PAGE_BYTES};
+use aegis_abi::limits::{EXCEPTIONS, GUARANTEED_MAPPINGS, PAGE_BYTES, RESERVED_FRAMES};
 use aegis_abi::{Env, Error, Lo, Mapping};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
@@ -26,6 +26,8 @@ struct ImageEnv {
     genx_save_area: u32,
     intx_save_area: u32,
     iq: u32,
+    vector: u32,
+    reserved: [u32; RESERVED_FRAMES],
     xh: [unsafe extern "C" fn(); EXCEPTIONS],
     ih: unsafe extern "C" fn(),
     epi: unsafe extern "C" fn(),
@@ -44,6 +46,8 @@ const _: () = {
     assert!(offset_of!(ImageEnv, genx_save_area) == offset_of!(Env, genx_save_area));
     assert!(offset_of!(ImageEnv, intx_save_area) == offset_of!(Env, intx_save_area));
     assert!(offset_of!(ImageEnv, iq) == offset_of!(Env, iq));
+    assert!(offset_of!(ImageEnv, vector) == offset_of!(Env, vector));
+    assert!(offset_of!(ImageEnv, reserved) == offset_of!(Env, reserved));
     assert!(offset_of!(ImageEnv, xh) == offset_of!(Env, xh));
     assert!(offset_of!(ImageEnv, ih) == offset_of!(Env, ih));
     assert!(offset_of!(ImageEnv, epi) == offset_of!(Env, epi));
@@ -80,6 +84,26 @@ const fn guaranteed() -> [Mapping; GUARANTEED_MAPPINGS] {
     xl
 }
 
+/// The frames that are never to be taken: the pinned pages, but for the far end of the exception stack.
+const fn reserved() -> [u32; RESERVED_FRAMES] {
+    let mut reserved = [Env::NO_FRAME; RESERVED_FRAMES];
+    let (mut area, mut frame, mut next) = (0, 0, 0);
+    while area < layout::PINNED.len() {
+        let (range, _) = layout::PINNED[area];
+        let mut page = range.start;
+        while page < range.end() {
+            if page != layout::EXCEPTION_STACK.start {
+                reserved[next] = frame;
+                next += 1;
+            }
+            frame += 1;
+            page += PAGE_BYTES;
+        }
+        area += 1;
+    }
+    reserved
+}
+
 /// Byte `address` of the state, counted from the start of the image: the state is its first page.
 const fn in_state(address: usize) -> u32 {
     address as u32 - layout::STATE.start
@@ -93,6 +117,8 @@ static IMAGE_ENV: ImageEnv = ImageEnv {
     genx_save_area: in_state(GENX),
     intx_save_area: in_state(INTX),
     iq: in_state(QUEUE),
+    vector: in_state(VECTOR),
+    reserved: reserved(),
     xh: HANDLERS,
     ih: exos_interrupt,
     epi: exos_interrupt,
@@ -126,6 +152,8 @@ pub fn start() {
         genx_save_area: IMAGE_ENV.genx_save_area,
         intx_save_area: IMAGE_ENV.intx_save_area,
         iq: IMAGE_ENV.iq,
+        vector: IMAGE_ENV.vector,
+        reserved: IMAGE_ENV.reserved,
         xh: IMAGE_ENV.xh.map(address),
         ih: address(IMAGE_ENV.ih),
         epi: address(IMAGE_ENV.epi),

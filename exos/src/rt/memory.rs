@@ -136,13 +136,18 @@ pub unsafe fn store_word(address: u32, value: u32) {
     };
 }
 
-/// Allocates a frame.
+/// Allocates a frame. Gives up the slice as often as the kernel says that one will be free: it has others give some up.
 ///
 /// # Errors
 /// Those of the kernel's call `p_alloc`.
 pub fn allocate(frame: u32) -> Result<u32, Error> {
-    // SAFETY: a new frame is nobody's memory yet.
-    unsafe { call::p_alloc(frame) }
+    loop {
+        // SAFETY: a new frame is nobody's memory yet.
+        match unsafe { call::p_alloc(frame) } {
+            Err(Error::TryAgain) => crate::schedule::yield_now(),
+            result => return result,
+        }
+    }
 }
 
 /// Gives up a frame of a [`crate::region::Frame`].

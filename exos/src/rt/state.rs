@@ -3,8 +3,8 @@
 use super::cell::Cell;
 use crate::layout;
 use aegis_abi::interrupts::KINDS;
-use aegis_abi::limits::{COMMAND_LINE_BYTES, QUEUE_ENTRIES, SAVE_AREA_BYTES};
-use aegis_abi::{Interrupt, InterruptQueue};
+use aegis_abi::limits::{COMMAND_LINE_BYTES, QUEUE_ENTRIES, REPOSSESSION_ENTRIES, SAVE_AREA_BYTES};
+use aegis_abi::{Interrupt, InterruptQueue, Repossessed, RepossessionVector};
 use core::mem::offset_of;
 
 /// Where the kernel stores `a0`, `a1`, `a2` on an exception.
@@ -76,6 +76,27 @@ const _: () = {
     assert!(offset_of!(Queue, entries) == offset_of!(InterruptQueue, entries));
 };
 
+/// The repossession vector, a [`RepossessionVector`] in cells.
+#[repr(C)]
+pub struct Vector {
+    /// See [`RepossessionVector::head`].
+    pub head: Cell<u32>,
+    /// See [`RepossessionVector::unrecorded`].
+    pub unrecorded: Cell<u32>,
+    /// See [`RepossessionVector::tail`].
+    pub tail: Cell<u32>,
+    /// See [`RepossessionVector::entries`]: frame and place.
+    pub entries: [[Cell<u32>; 2]; REPOSSESSION_ENTRIES],
+}
+
+const _: () = {
+    assert!(size_of::<Vector>() == size_of::<RepossessionVector>());
+    assert!(offset_of!(Vector, unrecorded) == offset_of!(RepossessionVector, unrecorded));
+    assert!(offset_of!(Vector, tail) == offset_of!(RepossessionVector, tail));
+    assert!(offset_of!(Vector, entries) == offset_of!(RepossessionVector, entries));
+    assert!(offset_of!(Repossessed, frame) == 0 && offset_of!(Repossessed, place) == size_of::<u32>());
+};
+
 /// What a process and its parent share.
 #[repr(C)]
 pub struct Family {
@@ -116,6 +137,8 @@ pub struct State {
     pub intx: SaveArea,
     /// The interrupt queue.
     pub queue: Queue,
+    /// The repossession vector.
+    pub vector: Vector,
     /// Stack pointer of what goes on when the program has the processor again: see [`super::park`]. 0: nothing.
     pub parked: Cell<u32>,
     /// The environment whose answer is awaited, by what is parked; 0: none.
@@ -205,6 +228,12 @@ pub static STATE: State = State {
     genx: save_area(),
     intx: save_area(),
     queue: queue(),
+    vector: Vector {
+        head: zero(),
+        unrecorded: zero(),
+        tail: zero(),
+        entries: [const { [zero(), zero()] }; REPOSSESSION_ENTRIES],
+    },
     parked: zero(),
     awaited: zero(),
     serving: zero(),
@@ -243,6 +272,8 @@ pub const GENX: usize = layout::STATE.start as usize + offset_of!(State, genx);
 pub const INTX: usize = layout::STATE.start as usize + offset_of!(State, intx);
 /// Address of the interrupt queue.
 pub const QUEUE: usize = layout::STATE.start as usize + offset_of!(State, queue);
+/// Address of the repossession vector.
+pub const VECTOR: usize = layout::STATE.start as usize + offset_of!(State, vector);
 /// Address of the resume slot.
 pub const SLOT: usize = layout::STATE.start as usize + offset_of!(State, slot);
 /// Address of the frame for misses of pages.

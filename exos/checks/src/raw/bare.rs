@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use core::arch::global_asm;
 use exos::abi::calls::transfer::{ASYNCHRONOUS, SYNCHRONOUS};
 use exos::abi::calls::{ANY, Number};
-use exos::abi::limits::{ENV_DATA_BYTES, EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT};
+use exos::abi::limits::{ENV_DATA_BYTES, EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT, RESERVED_FRAMES};
 use exos::abi::{Env, Error, InterruptQueue, Lo, Mapping, Pid};
 use exos::layout;
 use exos::page_table::Rights;
@@ -23,8 +23,8 @@ const CODE: u32 = 0x1000;
 /// Where the data is mapped.
 const DATA: u32 = 0x2000;
 
-/// Where the page of the library's state is mapped, if it is.
-const LIBRARY: u32 = 0x3000;
+/// Where the page of the library's state is mapped, or another guest, if one is.
+pub const LIBRARY: u32 = 0x3000;
 
 // What the page of data holds, by offset.
 const TLBX: u32 = 0x10;
@@ -276,6 +276,31 @@ global_asm!(
     "b     exos_checks_bare_leave",
     " nop",
 
+    // Beginning and prologue: takes frames until it has what is reserved for it, and yields.
+    ".globl exos_checks_bare_hungry",
+    "exos_checks_bare_hungry:",
+    "lw    $t0, {count}($zero)",
+    "nop",
+    "sltiu $t0, $t0, {reservation}",
+    "beqz  $t0, exos_checks_bare_leave",
+    " nop",
+    "li    $a0, -1",
+    "CALL  {p_alloc}",
+    "sw    $v1, {failed}($zero)",
+    "bnez  $v1, exos_checks_bare_leave",
+    " nop",
+    "COUNT_UP {count}",
+    "b     exos_checks_bare_hungry",
+    " nop",
+
+    // Beginning and prologue: reads the word at `GUEST`, and yields.
+    ".globl exos_checks_bare_guest",
+    "exos_checks_bare_guest:",
+    "lw    $t1, {guest}($zero)",
+    "COUNT_UP {count}",
+    "b     exos_checks_bare_leave",
+    " nop",
+
     // Gates that only send back: the first instruction closes the span.
     ".globl exos_checks_bare_bounce",
     "exos_checks_bare_bounce:",
@@ -476,6 +501,9 @@ global_asm!(
     core = const layout::PINNED_TEXT.start,
     from = const DATA + FROM,
     timer = const Number::timer as u32,
+    p_alloc = const Number::p_alloc as u32,
+    guest = const LIBRARY,
+    reservation = const RESERVED_FRAMES,
     count = const DATA + COUNT,
     starts = const DATA + STARTS,
     ends = const DATA + ENDS,
@@ -569,6 +597,10 @@ entries! {
     Hold = exos_checks_bare_hold;
     /// Beginning and prologue that gives the rest of the slice to the partner, by an asynchronous transfer.
     Give = exos_checks_bare_give;
+    /// Beginning and prologue that takes frames until it has what is reserved for it, counts them, and yields. [`FAILED`] has the last error.
+    Hungry = exos_checks_bare_hungry;
+    /// Beginning and prologue that reads the page of [`Pages::with_guest`], and yields.
+    Guest = exos_checks_bare_guest;
     /// Epilogue that comes late, once: by [`LIMIT`] turns of two instructions.
     Late = exos_checks_bare_late;
     /// Beginning that arms the timer again and again.
@@ -658,9 +690,14 @@ impl Pages {
 
     /// The same, with the state of this program's library mapped, to be read.
     pub fn with_library(&self, entries: Entries) -> Box<Env> {
-        let mut env = self.env(entries);
         let state = exos::machine::mapping(layout::STATE.start).map_or(0, |lo| lo.pfn());
-        env.xl[2] = Mapping { va: LIBRARY, lo: Lo::read_only(state).0 };
+        self.with_guest(entries, state)
+    }
+
+    /// The same, with another frame under a guaranteed mapping, to be read.
+    pub fn with_guest(&self, entries: Entries, frame: u32) -> Box<Env> {
+        let mut env = self.env(entries);
+        env.xl[2] = Mapping { va: LIBRARY, lo: Lo::read_only(frame).0 };
         env
     }
 
