@@ -49,6 +49,8 @@ pub mod backtrace;
 #[cfg(target_os = "none")]
 pub mod console;
 #[cfg(target_os = "none")]
+pub mod exposed;
+#[cfg(target_os = "none")]
 pub mod input;
 #[cfg(target_os = "none")]
 pub mod interrupts;

@@ -164,6 +164,8 @@ pub struct ExposedInfo {
     pub p_acl: Column,
     /// Which frames are whose, a byte: [`Frame::owner`].
     pub p_map: Column,
+    /// The frames, whole: [`Frame`]. (Not in the thesis.)
+    pub page: Column,
     /// References to each environment: [`Environment::references`].
     pub e_refcnt: Column,
     /// Access list of each environment: [`Environment::writers`].

@@ -82,6 +82,7 @@ impl<M: Machine> Kernel<M> {
             // Two sets, one behind the other.
             p_acl: page.field(offset_of!(Frame, readers), 2 * SET),
             p_map: page.field(offset_of!(Frame, owner), size_of::<u8>()),
+            page,
             e_refcnt: env.field(offset_of!(EnvironmentRecord, references), SET),
             e_acl: env.field(offset_of!(EnvironmentRecord, writers), SET),
             e_map: pid,

@@ -1,10 +1,15 @@
 //! What the kernel shows to every program, at its places in the layout.
 
+use super::call;
 use crate::layout;
+use aegis_abi::Error;
+use aegis_abi::exposed::ExposedInfo;
 use aegis_abi::info::{Counters, Info};
+use core::cell::UnsafeCell;
 use core::ptr;
 use core::{slice, str};
 use stlb::{Native, Stlb};
+use zerocopy::FromZeros;
 
 const INFO: *const Info = ptr::without_provenance(layout::INFO.start as usize);
 
@@ -28,6 +33,18 @@ pub fn info() -> Info {
 pub fn counters() -> Counters {
     // SAFETY: as above.
     unsafe { (&raw const (*exposed_info()).counters).read_volatile() }
+}
+
+/// Where the kernel's tables stand.
+///
+/// # Errors
+/// Those of the kernel's call `read_exposed_info`.
+pub fn tables() -> Result<ExposedInfo, Error> {
+    let info = UnsafeCell::new(ExposedInfo::new_zeroed());
+    // SAFETY: the kernel writes an `ExposedInfo` there, and nothing else.
+    call::with_pointer(&info, |pointer| unsafe { call::read_exposed_info(pointer) })?;
+    // SAFETY: as above; any bytes are one.
+    Ok(unsafe { info.get().read_volatile() })
 }
 
 /// The command line: the parent's word, or the kernel's.
