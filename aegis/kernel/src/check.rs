@@ -56,7 +56,7 @@ pub enum Inconsistency {
         /// Its number.
         slice: usize,
     },
-    /// Who has the input or the current slice, or was told of its end, is dead.
+    /// Who has the input, the current slice or the floating-point unit, or was told of the end of the slice, is dead.
     Schedule,
     /// A live entry of the hardware TLB is not what the STLB has for its pair.
     Live {
@@ -207,7 +207,8 @@ impl<M: Machine> Kernel<M> {
                 return Err(Inconsistency::Slice { slice });
             }
         }
-        let named = [self.machine.holder(), self.schedule.told(), Some(self.input).filter(|&input| input != FIRST)];
+        let input = Some(self.input).filter(|&input| input != FIRST);
+        let named = [self.machine.holder(), self.schedule.told(), input, self.fpu_user];
         if named.into_iter().flatten().all(|number| self.is_alive(number)) {
             Ok(())
         } else {

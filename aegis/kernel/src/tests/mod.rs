@@ -8,5 +8,6 @@ mod frames;
 mod interrupts;
 mod model;
 mod names;
+mod physical;
 mod random;
 mod slices;
