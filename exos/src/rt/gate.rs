@@ -16,10 +16,12 @@
 //! Of a server's registers nothing reaches its clients but the answer; a caller that does not trust clears its own.
 
 use super::context::ARGUMENT_BYTES;
+use super::fpu;
 use super::park::{Parked, ParkedFunction, park, unpark};
 use super::state::address_of;
 use crate::layout;
 use crate::rpc::{Kind, LongMessage};
+use aegis_abi::calls::Number;
 use aegis_abi::calls::transfer::SYNCHRONOUS;
 use aegis_abi::interrupts::ALL;
 use aegis_abi::{Error, Pid};
@@ -244,9 +246,14 @@ global_asm!(
     "move  $a1, $v1",
     clear!(),
     "7:",
-    "move  $ra, $zero",
+    "lw    $v0, {fpu_on}($zero)",
     "lw    $v1, {caller}($sp)",
-    "sw    $zero, {serving}($zero)",
+    "beqz  $v0, 1f",
+    " sw   $zero, {serving}($zero)",
+    "jal   exos_fpu_save",                  // changes v0 and ra alone
+    " nop",
+    "1:",
+    "move  $ra, $zero",
     "move  $sp, $zero",
     "li    $t8, {answer}",
     "li    $v0, {synchronous}",
@@ -295,8 +302,19 @@ global_asm!(
     "sw    $v1, {caller}($sp)",             // the fifth argument
     "jalr  $v0",                            // handler(a0, a1, a2, a3, caller)
     " sw   $t9, {mask}($zero)",
+    "sw    $zero, {mask}($zero)",
+    "lw    $v0, {fpu_on}($zero)",
+    "nop",                                  // hazard: load delay (MIPS I)
+    "beqz  $v0, 1f",
+    " nop",
+    "jal   exos_fpu_save",
+    " nop",
+    "move  $a0, $zero",
+    "li    $v0, {fpu}",
+    "syscall",                              // fpu(0): what is parked may go on at once
+    "1:",
     "j     exos_prologue",
-    " sw   $zero, {mask}($zero)",
+    " nop",
     ".set pop",
     trusting_bytes = const size_of::<ParkedTrusting>(),
     trusting_ra = const offset_of!(ParkedTrusting, ra),
@@ -315,6 +333,8 @@ global_asm!(
     serving = const address_of!(serving),
     handlers = const address_of!(handlers),
     mask = const address_of!(queue.mask),
+    fpu = const Number::fpu as u32,
+    fpu_on = const address_of!(fpu.on),
     all = const ALL,
     guard = const layout::EXCEPTION_STACK_GUARD.start,
     guard_to_end = const layout::EXCEPTION_STACK.end() - layout::EXCEPTION_STACK_GUARD.start,
@@ -367,6 +387,7 @@ fn failure(code: u32) -> Result<(), Failure> {
 
 /// A short call of an environment that keeps the registers of its callers. The mask must be clear.
 pub fn call_trusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Failure> {
+    fpu::put_away();
     let mut answer = [0; 2];
     // SAFETY: the function keeps to the calling convention, as long as the callee does: that is what the caller trusts it for.
     failure(unsafe { exos_call_trusted(a0, a1, a2, a3, pid.0, &mut answer) }).map(|()| answer)
@@ -374,6 +395,7 @@ pub fn call_trusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Fa
 
 /// A short call of any environment. The mask must be clear.
 pub fn call_untrusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Failure> {
+    fpu::put_away();
     let mut answer = [0; 2];
     // SAFETY: the function keeps to the calling convention, whatever the callee does.
     failure(unsafe { exos_call_untrusted(a0, a1, a2, a3, pid.0, &mut answer) }).map(|()| answer)
@@ -381,6 +403,7 @@ pub fn call_untrusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], 
 
 /// A long call of any environment; the message is replaced by the answer. The mask must be clear.
 pub fn call_long(pid: Pid, message: &mut LongMessage) -> Result<(), Failure> {
+    fpu::put_away();
     // SAFETY: as above.
     failure(unsafe { exos_call_long(message, pid.0) })
 }

@@ -44,8 +44,6 @@ instruction! {
     mfc0: unaudited!("mfc0 $2, $12");
     /// A privileged TLB instruction.
     tlbwr: unaudited!("tlbwr");
-    /// `mtc1 $a1, $f0`, of the floating-point unit, which the assembler does not know for a target without one.
-    mtc1: unaudited!(".word 0x44850000");
     /// `rdhwr $v0, $2`: the cycle counter. (The assembler knows it from MIPS32r2 on.)
     rdhwr: unaudited!(".word 0x7c02103b");
     /// `sdbbp 1`: software debug breakpoint. (Nor this.)

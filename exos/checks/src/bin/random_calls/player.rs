@@ -219,6 +219,14 @@ impl Player {
                     arguments = [prot, self.pid(), frame, 0];
                 }
                 16..24 => arguments[0] = self.number(),
+                n if n == Number::memcpy as u32 || n == Number::memset as u32 => {
+                    let frame = |player: &mut Player| match player.random.below(4) {
+                        0 => player.number(),
+                        _ => player.frames.first().copied().unwrap_or(0),
+                    };
+                    arguments = [frame(self), frame(self), self.random.below(20), self.random.below(0x2000)];
+                }
+                n if n == Number::fpu as u32 => arguments[0] = self.random.below(3),
                 n if n == Number::s_free as u32 => arguments[0] = self.random.below(70),
                 n if n == Number::e_alloc as u32 => arguments[0] = self.random.choose(&[ANY, ANY, ANY, 0, 5, 63, 64]),
                 4..16 | 26..40 => {
@@ -273,6 +281,8 @@ impl Player {
         const E_SET: u32 = Number::e_set as u32;
         const TLBWR: u32 = Number::tlbwr as u32;
         const P_UNREF: u32 = Number::p_unref as u32;
+        const MEMCPY: u32 = Number::memcpy as u32;
+        const MEMSET: u32 = Number::memset as u32;
         const CONSOLE_WRITE: u32 = Number::console_write as u32;
         let own = machine::pid().0;
         match number {
@@ -302,6 +312,9 @@ impl Player {
                 Some(&frame) => arguments[0] = frame,
                 None => return false,
             },
+            // Frames of the program's are not to be overwritten.
+            MEMCPY => return !self.hits_own(arguments[0], 0, arguments[2].saturating_mul(PAGE_BYTES)),
+            MEMSET => return !self.hits_own(arguments[0], arguments[1], arguments[3]),
             // Any context that the kernel accepts must be the program's own. In a page of the program's, a pointer may
             // name anything; in a spare page, there are zeros or what other calls left there.
             E_SET => {
@@ -324,6 +337,16 @@ impl Player {
             _ => {}
         }
         true
+    }
+
+    /// Does one of so many bytes, counted from the start of a frame, lie in a frame of the program's?
+    fn hits_own(&self, frame: u32, offset: u32, bytes: u32) -> bool {
+        let start = u64::from(frame) * u64::from(PAGE_BYTES) + u64::from(offset);
+        let beyond = start + u64::from(bytes);
+        self.own_frames.iter().any(|&own| {
+            let own = u64::from(own) * u64::from(PAGE_BYTES);
+            own < beyond && start < own + u64::from(PAGE_BYTES)
+        })
     }
 
     /// Destroys all environments that the calls have made.
