@@ -1,7 +1,7 @@
 //! The floating-point unit: moves between its registers and memory, operations, and bare environments that use it. What the compiler makes
 //! does not use it.
 
-use super::bare::{CODE, DATA, FAILED, GENX, GIVEN, PARTNER, Pages, SEEN, SLOT, STARTS, WORDS};
+use super::bare::{CODE, DATA, ENDED, FAILED, GENX, GIVEN, MASK, PARTNER, Pages, SEEN, SLOT, STARTS, WORDS};
 use alloc::boxed::Box;
 use core::arch::{asm, global_asm};
 use exos::abi::calls::Number;
@@ -198,6 +198,8 @@ global_asm!(
     // Beginning or prologue: loads what is given into all registers, and gives up the processor, or not.
     ".globl exos_checks_fp_secret",
     "exos_checks_fp_secret:",
+    "li    $t0, -1",
+    "sw    $t0, {mask}($zero)",             // the end of its last slice has cleared it
     "FPU_ON",
     "ALL_FP lwc1, {given}",
     "lw    $t0, {given}+4*32($zero)",
@@ -221,8 +223,13 @@ global_asm!(
     "syscall",
     "b     exos_checks_fp_leave",
     " nop",
+    // The slice may have ended while that was masked.
     "exos_checks_fp_turn:",
-    "b     exos_checks_fp_turn",
+    "lw    $t0, {ended}($zero)",
+    "nop",
+    "beqz  $t0, exos_checks_fp_turn",
+    " nop",
+    "b     exos_checks_fp_leave",
     " nop",
 
     // Beginning, prologue or gate: looks into the registers, first as it comes, which must be an exception; then with the unit on.
@@ -272,6 +279,8 @@ global_asm!(
     faults = const DATA + FAULTS,
     cause = const DATA + CAUSE,
     slot = const DATA + SLOT,
+    mask = const DATA + MASK,
+    ended = const DATA + ENDED,
     genx = const DATA + GENX,
 );
 
