@@ -16,7 +16,6 @@
 //! Of a server's registers nothing reaches its clients but the answer; a caller that does not trust clears its own.
 
 use super::context::ARGUMENT_BYTES;
-use super::fpu;
 use super::park::{Parked, ParkedFunction, park, unpark};
 use super::state::address_of;
 use crate::layout;
@@ -41,6 +40,22 @@ struct Served {
     arguments: [u32; ARGUMENT_BYTES / 4],
     caller: u32,
     message: LongMessage,
+}
+
+/// Saves the floating-point registers, if the unit is on: see [`super::fpu`]. Changes `v0` and `t9`.
+macro_rules! put_away {
+    () => {
+        concat!(
+            "lw    $v0, {fpu_on}($zero)\n",
+            "move  $t9, $ra\n", // load delay of v0 (MIPS I)
+            "beqz  $v0, 1f\n",
+            " nop\n",
+            "jal   exos_fpu_save\n",
+            " nop\n",
+            "move  $ra, $t9\n",
+            "1:\n"
+        )
+    };
 }
 
 /// Clears what a function may change, but for `v0`, `v1`, `a0`, `a1` and `t8`.
@@ -93,6 +108,7 @@ global_asm!(
     // with them the program.
     ".globl exos_call_trusted",
     "exos_call_trusted:",
+    put_away!(),
     "lw    $v1, 16($sp)",
     "addiu $sp, $sp, -{trusting_bytes}",
     "lui   $t0, %hi(exos_trusted_resume)",
@@ -135,6 +151,7 @@ global_asm!(
     // nothing but the message is to be seen.
     ".globl exos_call_untrusted",
     "exos_call_untrusted:",
+    put_away!(),
     "lw    $v1, 16($sp)",
     "nop",                                  // hazard: load delay (MIPS I)
     park!("exos_untrusted_resume"),
@@ -162,6 +179,7 @@ global_asm!(
     // u32 exos_call_long(LongMessage *message, pid): as the above; the message is replaced by the answer.
     ".globl exos_call_long",
     "exos_call_long:",
+    put_away!(),
     "move  $t8, $a0",                       // t8 = &message
     "move  $v1, $a1",
     "sw    $a0, 0($sp)",                    // the caller has left room for arguments
@@ -387,7 +405,6 @@ fn failure(code: u32) -> Result<(), Failure> {
 
 /// A short call of an environment that keeps the registers of its callers. The mask must be clear.
 pub fn call_trusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Failure> {
-    fpu::put_away();
     let mut answer = [0; 2];
     // SAFETY: the function keeps to the calling convention, as long as the callee does: that is what the caller trusts it for.
     failure(unsafe { exos_call_trusted(a0, a1, a2, a3, pid.0, &mut answer) }).map(|()| answer)
@@ -395,7 +412,6 @@ pub fn call_trusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Fa
 
 /// A short call of any environment. The mask must be clear.
 pub fn call_untrusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Failure> {
-    fpu::put_away();
     let mut answer = [0; 2];
     // SAFETY: the function keeps to the calling convention, whatever the callee does.
     failure(unsafe { exos_call_untrusted(a0, a1, a2, a3, pid.0, &mut answer) }).map(|()| answer)
@@ -403,7 +419,6 @@ pub fn call_untrusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], 
 
 /// A long call of any environment; the message is replaced by the answer. The mask must be clear.
 pub fn call_long(pid: Pid, message: &mut LongMessage) -> Result<(), Failure> {
-    fpu::put_away();
     // SAFETY: as above.
     failure(unsafe { exos_call_long(message, pid.0) })
 }

@@ -11,12 +11,15 @@ use exos::abi::{Env, Error};
 /// Its 32 registers, and the control register.
 pub type FpRegisters = [u32; 33];
 
-/// Control register: the enable bits of an invalid operation and of a division by zero.
+/// Control register: the bit that enables the exception of an invalid operation.
 pub const ENABLE_INVALID: u32 = 1 << 11;
+/// That of a division by zero.
 pub const ENABLE_DIVISION: u32 = 1 << 10;
-/// Its bits that say what caused the last exception.
+/// Its bit that says that the last operation is not implemented.
 pub const CAUSE_UNIMPLEMENTED: u32 = 1 << 17;
+/// That it was invalid.
 pub const CAUSE_INVALID: u32 = 1 << 16;
+/// That it divided by zero.
 pub const CAUSE_DIVISION: u32 = 1 << 15;
 
 /// Loads all registers.
