@@ -53,7 +53,8 @@ causes! {
     Breakpoint = 9, "breakpoint";
     /// A reserved instruction.
     Reserved = 10, "reserved instruction";
-    /// An instruction of a coprocessor that the program may not use.
+    /// An instruction of a coprocessor that the program may not use. (The floating-point unit, coprocessor 1, it may: the library has turned
+    /// it on, if the processor has it, before a handler is called.)
     Coprocessor = 11, "coprocessor unusable";
     /// Overflow in a trapping addition or subtraction.
     Overflow = 12, "integer overflow";
@@ -110,6 +111,11 @@ impl Context {
     /// The exception's code, the field ExcCode of Cause.
     pub fn code(&self) -> u32 {
         self.cause >> 2 & 31
+    }
+
+    /// The coprocessor that could not be used, if that was the cause.
+    pub fn unusable_coprocessor(&self) -> Option<u32> {
+        (self.code() == Cause::Coprocessor as u32).then_some(self.cause >> 28 & 3)
     }
 
     /// Did the instruction stand in a branch delay slot?

@@ -196,8 +196,8 @@ fn instructions_that_came_later_are_refused() {
         ("ins", 0x7c82_3804),
         ("eret", 0x4200_0018),
         ("ld", 0xdc82_0000),
-        ("add.s", 0x4600_0000),
-        ("lwc1", 0xc480_0000),
+        ("sqrt.s", 0x4600_0004),
+        ("ldc1", 0xd480_0000),
         ("mfc2", 0x4802_0000),
         ("trap of the linker's", 0x0417_0001),
     ];

@@ -166,6 +166,37 @@ macro_rules! for_each_call {
 
             /// Ticks of the clock so far; wraps around at 2^32. (Thesis .10)
             42 gettick() -> u32;
+
+            /// Makes the processor see as instructions what the caller wrote as data to the `bytes` bytes from `start`. (Thesis .10. It had
+            /// flags, of which it says nothing.)
+            ///
+            /// Errors: `BadLength`, `TooLong`, `Unmapped`, `PageEnd`.
+            43 cacheflush(start: $crate::UserPtr, bytes: u32) -> ();
+
+            /// Copies the `frames` frames from `from` to those from `to`, as if by way of a third place where they overlap. What was copied
+            /// can be executed at once. (Thesis .10. Its flag to bypass the cache is left out: where frames are copied by the processor,
+            /// that saves nothing, and its result would not be coherent with pages that are mapped cached, as all are.)
+            ///
+            /// Errors: `TooLong` beyond [`COPY_FRAMES`]($crate::limits::COPY_FRAMES); and for each frame `NoSuchFrame`, `FrameFree`;
+            /// `NotPermitted` when the caller may not read one of those from `from`, or not write one of those from `to`.
+            44 memcpy(to: u32, from: u32, frames: u32) -> ();
+
+            /// Fills the `bytes` bytes from `offset` on with the low 8 bits of `byte`. They count from the start of `frame`, and may lie in
+            /// the frames behind it. (Thesis .10)
+            ///
+            /// Errors: `BadLength` when `offset` and `bytes` together exceed 32 bits; `TooLong` when the bytes lie in more than
+            /// [`COPY_FRAMES`]($crate::limits::COPY_FRAMES) frames; and for each of these `NoSuchFrame`, `FrameFree`; `NotPermitted` when
+            /// the caller may not write it.
+            45 memset(frame: u32, offset: u32, byte: u32, bytes: u32) -> ();
+
+            /// Turns the floating-point unit on for the caller (`flag` 1), or off (0). (Thesis .10) Where another environment has had it
+            /// since the caller had it last, all its registers are 0 then, the control register too; otherwise they are as the caller left
+            /// them. It stays on until the caller turns it off, transfers (also where that is refused), or another environment runs; then
+            /// its next floating-point instruction is an exception, "coprocessor 1 unusable". So whoever wants to keep the registers saves
+            /// them before that. There are 32 registers of 32 bits; numbers of 64 bits take two.
+            ///
+            /// Errors: `BadStatus` for another flag, and where the processor has no such unit.
+            46 fpu(flag: u32) -> ();
         }
     };
 }

@@ -77,7 +77,8 @@ pub struct Env {
     pub gate: Handler,
     /// Where asynchronous control transfers arrive; 0: there are none.
     pub agate: Handler,
-    /// What the program wants of the register Status, the coprocessors: none can be had yet, so 0.
+    /// What the program wants of the register Status: 0. The one coprocessor that can be had, the floating-point unit, is asked for by the
+    /// call `fpu` when it is needed, as only one environment's registers are in it.
     pub status: u32,
     /// What the environment finds in `a0` at its start. For the first environment the kernel sets it to the number of the frame that
     /// holds the first page of its image.

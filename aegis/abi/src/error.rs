@@ -76,7 +76,7 @@ errors! {
     SliceTaken = 24, "slice is taken";
     /// A protection that is none, or the owner's own.
     BadProtection = 25, "senseless protection";
-    /// A status that asks for what cannot be had.
+    /// A status that asks for what cannot be had; or a floating-point unit that is not there, or neither to be turned on nor off.
     BadStatus = 26, "status cannot be had";
     /// No frame is free, but the caller owns fewer than are reserved for it, and another environment was asked for some: yield, and call again.
     /// (That it waits is noted.)

@@ -49,5 +49,8 @@ pub const CALLS: u32 = 256;
 pub const SAVE_AREA_BYTES: u32 = 16;
 /// Pages that one pointer argument may span.
 pub const POINTER_PAGES: u32 = 2;
+/// Frames that `memcpy` and `memset` change in one call: interrupts are off meanwhile, and 64 KB keep a processor of 1995 for a few
+/// milliseconds, about a slice.
+pub const COPY_FRAMES: u32 = 16;
 /// Bytes of command line that reach a program.
 pub const COMMAND_LINE_BYTES: usize = 256;

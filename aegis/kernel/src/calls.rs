@@ -257,6 +257,26 @@ impl<M: Machine> Calls for Kernel<M> {
     fn gettick(&mut self) -> Result<u32, Error> {
         Ok(self.schedule.ticks)
     }
+
+    #[inline(never)]
+    fn cacheflush(&mut self, start: UserPtr, bytes: u32) -> Result<(), Error> {
+        self.flush_caches(start, bytes)
+    }
+
+    #[inline(never)]
+    fn memcpy(&mut self, to: u32, from: u32, frames: u32) -> Result<(), Error> {
+        self.copy_frames(to, from, frames)
+    }
+
+    #[inline(never)]
+    fn memset(&mut self, frame: u32, offset: u32, byte: u32, bytes: u32) -> Result<(), Error> {
+        self.fill_frames(frame, offset, byte as u8, bytes)
+    }
+
+    #[inline(never)]
+    fn fpu(&mut self, flag: u32) -> Result<(), Error> {
+        self.switch_fpu(flag)
+    }
 }
 
 impl<M: Machine> Kernel<M> {

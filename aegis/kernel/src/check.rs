@@ -57,7 +57,8 @@ pub enum Inconsistency {
         /// Its number.
         slice: usize,
     },
-    /// Who has the input or the current slice, or was told of its end, is dead; or the timers that are armed are not those noted.
+    /// Who has the input, the current slice or the floating-point unit, was told of the end of the slice, or asked for frames, is dead; or
+    /// the timers that are armed are not those noted.
     Schedule,
     /// A live entry of the hardware TLB is not what the STLB has for its pair.
     Live {
@@ -229,6 +230,7 @@ impl<M: Machine> Kernel<M> {
             self.machine.holder(),
             self.schedule.told(),
             Some(self.input).filter(|&input| input != FIRST),
+            self.fpu_user,
         ];
         if named.into_iter().flatten().all(|number| self.is_alive(number)) {
             Ok(())

@@ -29,6 +29,8 @@ pub struct Kernel<M> {
     pub(crate) input: usize,
     /// Where the running environment is to be called up when the interrupt that is being answered has been.
     pub(crate) upcall: Option<Upcall>,
+    /// The environment whose registers are in the floating-point unit.
+    pub(crate) fpu_user: Option<usize>,
     #[cfg(feature = "checked")]
     calls: u32,
     pub(crate) slices: Slices,
@@ -54,6 +56,7 @@ impl<M: Machine> Kernel<M> {
             revocation: Revocation::new(),
             input: FIRST,
             upcall: None,
+            fpu_user: None,
             #[cfg(feature = "checked")]
             calls: 0,
             environments: Paged([const { Environment::NONE }; ENVS]),
@@ -223,6 +226,8 @@ impl<M: Machine> Kernel<M> {
         if self.input == number {
             self.input = FIRST;
         }
+        // Who has the number next is somebody else.
+        self.fpu_user = self.fpu_user.filter(|&user| user != number);
     }
 
     /// Gives environment `number` a new, checked context.

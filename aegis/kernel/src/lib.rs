@@ -10,7 +10,7 @@
 //!   there breaks it everywhere;
 //! - a frame's count of bindings is the number of STLB halves, guaranteed mappings and save areas that name it;
 //! - an environment lives while somebody holds a reference to it, and whoever is named as a writer, a holder of a reference, the owner
-//!   or holder of a slice, or the one with the input, lives;
+//!   or holder of a slice, or the one with the input or the floating-point unit, lives;
 //! - a free frame has no holder and no binding, and is zeroed before anybody gets it;
 //! - a failed call has changed nothing.
 
@@ -29,6 +29,7 @@ pub mod interrupt;
 mod kernel;
 pub mod machine;
 mod name;
+mod physical;
 mod revocation;
 mod schedule;
 pub mod slice;

@@ -73,8 +73,18 @@ pub trait Machine {
     /// kernel's Rust code.
     fn current(&self) -> usize;
 
-    /// Makes `number` the environment that runs when the kernel is left.
+    /// Makes `number` the environment that runs when the kernel is left, with the floating-point unit off.
     fn set_current(&self, number: usize);
+
+    /// Has the processor a floating-point unit?
+    fn has_fpu(&self) -> bool;
+
+    /// Clears all registers of the floating-point unit.
+    fn clear_fpu(&self);
+
+    /// Turns the floating-point unit on or off for the environment that runs when the kernel is left. The machine turns it off when
+    /// another one is made current, and at control transfers.
+    fn set_fpu(&self, on: bool);
 
     /// Who has the current slice, where that is not who runs: an asynchronous transfer or a directed yield has given away the rest of
     /// it only. The machine keeps it, as transfers change it.
@@ -110,6 +120,12 @@ pub trait Machine {
 
     /// Fills a frame with zeros.
     fn zero(&self, frame: u32);
+
+    /// Copies a frame to another.
+    fn copy(&self, to: u32, from: u32);
+
+    /// Fills physical memory with a byte.
+    fn fill(&self, address: u32, byte: u8, bytes: u32);
 
     /// Makes the processor see as instructions what was written to a frame as data.
     fn sync_instructions(&self, frame: u32);

@@ -10,7 +10,7 @@
 use crate::Kernel;
 use crate::machine::Machine;
 use aegis_abi::interrupts::{Interrupt, REPOSSESSION, REVOCATION};
-use aegis_abi::limits::{ENVS, PAGE_BYTES, PAGE_SHIFT, REPOSSESSION_ENTRIES, RESERVED_FRAMES, REVOCATION_SLICES};
+use aegis_abi::limits::{ENVS, REPOSSESSION_ENTRIES, RESERVED_FRAMES, REVOCATION_SLICES};
 use aegis_abi::{Error, Repossessed, RepossessionVector};
 use core::mem::offset_of;
 use zerocopy::IntoBytes;
@@ -258,7 +258,8 @@ impl<M: Machine> Kernel<M> {
             Some((address, Repossessed { place, .. })) => {
                 let fit = place != n && self.frames.check(number, place, Right::Write).is_ok();
                 if fit {
-                    self.copy_frame(n, place);
+                    self.machine.copy(place, n);
+                    self.machine.sync_instructions(place);
                 }
                 let entry = Repossessed { frame: n, place: if fit { place } else { 0 } };
                 self.machine.write(address, entry.as_bytes());
@@ -273,15 +274,5 @@ impl<M: Machine> Kernel<M> {
             }
         };
         self.machine.write(vector + word as u32, count.as_bytes());
-    }
-
-    /// Copies frame `from` over frame `to`, which is another.
-    fn copy_frame(&self, from: u32, to: u32) {
-        let mut buffer = [0; 64];
-        for offset in (0..PAGE_BYTES).step_by(buffer.len()) {
-            self.machine.read((from << PAGE_SHIFT) + offset, &mut buffer);
-            self.machine.write((to << PAGE_SHIFT) + offset, &buffer);
-        }
-        self.machine.sync_instructions(to);
     }
 }

@@ -43,6 +43,18 @@ impl Machine for Hardware {
         cpu::dispatch::set_current(number);
     }
 
+    fn has_fpu(&self) -> bool {
+        cpu::has_fpu()
+    }
+
+    fn clear_fpu(&self) {
+        cpu::clear_fpu();
+    }
+
+    fn set_fpu(&self, on: bool) {
+        cpu::dispatch::set_fpu(on);
+    }
+
     fn holder(&self) -> Option<usize> {
         cpu::dispatch::holder()
     }
@@ -87,6 +99,14 @@ impl Machine for Hardware {
 
     fn zero(&self, frame: u32) {
         memory::zero(frame);
+    }
+
+    fn copy(&self, to: u32, from: u32) {
+        memory::copy(to, from);
+    }
+
+    fn fill(&self, address: u32, byte: u8, bytes: u32) {
+        memory::fill(address, byte, bytes as usize);
     }
 
     fn sync_instructions(&self, frame: u32) {

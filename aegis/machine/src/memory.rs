@@ -55,3 +55,17 @@ pub(crate) fn zero(frame: u32) {
     assert!(is_programs(address, PAGE_BYTES as usize));
     crate::cpu::clear_page(KSEG0 + address);
 }
+
+/// Copies a frame to one of a program's.
+pub(crate) fn copy(to: u32, from: u32) {
+    let (to, from) = (to << PAGE_SHIFT, from << PAGE_SHIFT);
+    assert!(is_programs(to, PAGE_BYTES as usize) && from <= crate::board::memory_bytes() - PAGE_BYTES);
+    crate::cpu::copy_page(KSEG0 + to, KSEG0 + from);
+}
+
+/// Fills physical memory of programs' with a byte.
+pub(crate) fn fill(address: u32, byte: u8, bytes: usize) {
+    assert!(is_programs(address, bytes));
+    // SAFETY: as in `write`.
+    unsafe { core::ptr::write_bytes((KSEG0 + address) as *mut u8, byte, bytes) }
+}

@@ -17,6 +17,8 @@ pub enum Feature {
     PrivilegedMoves,
     /// An exception at a jump to an address that is no multiple of 4.
     MisalignedFetch,
+    /// Exceptions of floating-point operations.
+    FloatExceptions,
     /// Interrupts between any two instructions.
     FineInterrupts,
 }
@@ -26,13 +28,14 @@ impl Feature {
     pub fn lack(self) -> Option<&'static str> {
         let info = info();
         let is_mips1 = matches!(text(&info.processor), "MIPS R2000" | "MIPS R3000" | "a MIPS I processor");
-        // The one emulator of this board. (On hardware the last three would be there; nobody has tried.)
+        // The one emulator of this board. (On hardware the last four would be there; nobody has tried.)
         let is_gxemul = text(&info.board).starts_with("DECstation");
         match self {
             Feature::Traps => is_mips1.then_some("MIPS I has no trap instructions"),
             Feature::Mips16e => is_mips1.then_some("MIPS I has no MIPS16e"),
             Feature::AddiOverflow => is_gxemul.then_some("GXemul raises no exception when addi overflows upwards"),
             Feature::PrivilegedMoves => is_gxemul.then_some("GXemul lets programs use mfc0 and mtc0"),
+            Feature::FloatExceptions => is_gxemul.then_some("GXemul raises no floating-point exceptions"),
             Feature::FineInterrupts => is_gxemul
                 .then_some("GXemul runs up to five loads or stores in a row as one, and interrupts none of them"),
             Feature::MisalignedFetch => is_gxemul.then_some("GXemul ignores the two low bits of a jump's target"),

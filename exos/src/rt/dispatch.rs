@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::state::STATE;
-use super::{call, env};
+use super::{call, env, fpu};
 use crate::exceptions::{Cause, Context};
 use crate::{interrupts, report};
 use aegis_abi::Error;
@@ -51,11 +51,15 @@ pub unsafe fn handle_raw(cause: Cause, handler: Option<unsafe extern "C" fn()>) 
     unsafe { env::set(&context) }
 }
 
-/// Called by the stub, on the exception stack. All exceptions arrive here but the misses that the miss handler has served.
+/// Called by the stub, on the exception stack. All exceptions arrive here but the misses that the miss handler has served. The program's
+/// handlers see all of them but those with which it asks for the floating-point unit.
 pub extern "C" fn dispatch(context: &mut Context) {
     interrupts::make_up();
     if STATE.dying.get() != report::DYING_NOT {
         report::again(context);
+    }
+    if context.unusable_coprocessor() == Some(1) && fpu::turn_on().is_ok() {
+        return;
     }
     match HANDLERS[context.code() as usize].get() {
         Some(handler) => handler(context),

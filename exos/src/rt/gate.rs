@@ -20,6 +20,7 @@ use super::park::{Parked, ParkedFunction, park, unpark};
 use super::state::address_of;
 use crate::layout;
 use crate::rpc::{Kind, LongMessage};
+use aegis_abi::calls::Number;
 use aegis_abi::calls::transfer::SYNCHRONOUS;
 use aegis_abi::interrupts::ALL;
 use aegis_abi::{Error, Pid};
@@ -39,6 +40,22 @@ struct Served {
     arguments: [u32; ARGUMENT_BYTES / 4],
     caller: u32,
     message: LongMessage,
+}
+
+/// Saves the floating-point registers, if the unit is on: see [`super::fpu`]. Changes `v0` and `t9`.
+macro_rules! put_away {
+    () => {
+        concat!(
+            "lw    $v0, {fpu_on}($zero)\n",
+            "move  $t9, $ra\n", // load delay of v0 (MIPS I)
+            "beqz  $v0, 1f\n",
+            " nop\n",
+            "jal   exos_fpu_save\n",
+            " nop\n",
+            "move  $ra, $t9\n",
+            "1:\n"
+        )
+    };
 }
 
 /// Clears what a function may change, but for `v0`, `v1`, `a0`, `a1` and `t8`.
@@ -91,6 +108,7 @@ global_asm!(
     // with them the program.
     ".globl exos_call_trusted",
     "exos_call_trusted:",
+    put_away!(),
     "lw    $v1, 16($sp)",
     "addiu $sp, $sp, -{trusting_bytes}",
     "lui   $t0, %hi(exos_trusted_resume)",
@@ -133,6 +151,7 @@ global_asm!(
     // nothing but the message is to be seen.
     ".globl exos_call_untrusted",
     "exos_call_untrusted:",
+    put_away!(),
     "lw    $v1, 16($sp)",
     "nop",                                  // hazard: load delay (MIPS I)
     park!("exos_untrusted_resume"),
@@ -160,6 +179,7 @@ global_asm!(
     // u32 exos_call_long(LongMessage *message, pid): as the above; the message is replaced by the answer.
     ".globl exos_call_long",
     "exos_call_long:",
+    put_away!(),
     "move  $t8, $a0",                       // t8 = &message
     "move  $v1, $a1",
     "sw    $a0, 0($sp)",                    // the caller has left room for arguments
@@ -244,9 +264,14 @@ global_asm!(
     "move  $a1, $v1",
     clear!(),
     "7:",
-    "move  $ra, $zero",
+    "lw    $v0, {fpu_on}($zero)",
     "lw    $v1, {caller}($sp)",
-    "sw    $zero, {serving}($zero)",
+    "beqz  $v0, 1f",
+    " sw   $zero, {serving}($zero)",
+    "jal   exos_fpu_save",                  // changes v0 and ra alone
+    " nop",
+    "1:",
+    "move  $ra, $zero",
     "move  $sp, $zero",
     "li    $t8, {answer}",
     "li    $v0, {synchronous}",
@@ -295,8 +320,19 @@ global_asm!(
     "sw    $v1, {caller}($sp)",             // the fifth argument
     "jalr  $v0",                            // handler(a0, a1, a2, a3, caller)
     " sw   $t9, {mask}($zero)",
+    "sw    $zero, {mask}($zero)",
+    "lw    $v0, {fpu_on}($zero)",
+    "nop",                                  // hazard: load delay (MIPS I)
+    "beqz  $v0, 1f",
+    " nop",
+    "jal   exos_fpu_save",
+    " nop",
+    "move  $a0, $zero",
+    "li    $v0, {fpu}",
+    "syscall",                              // fpu(0): what is parked may go on at once
+    "1:",
     "j     exos_prologue",
-    " sw   $zero, {mask}($zero)",
+    " nop",
     ".set pop",
     trusting_bytes = const size_of::<ParkedTrusting>(),
     trusting_ra = const offset_of!(ParkedTrusting, ra),
@@ -315,6 +351,8 @@ global_asm!(
     serving = const address_of!(serving),
     handlers = const address_of!(handlers),
     mask = const address_of!(queue.mask),
+    fpu = const Number::fpu as u32,
+    fpu_on = const address_of!(fpu.on),
     all = const ALL,
     guard = const layout::EXCEPTION_STACK_GUARD.start,
     guard_to_end = const layout::EXCEPTION_STACK.end() - layout::EXCEPTION_STACK_GUARD.start,

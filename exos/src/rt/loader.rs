@@ -1,13 +1,13 @@
 //! What making a process needs of the kernel, and memory that is not this program's own.
 
 use super::call;
-use super::memory::{PAGE_TABLE, allocate, give_back};
+use super::memory::{self, PAGE_TABLE, allocate, give_back};
 use super::state::{Family, STATE};
 use crate::layout;
 use crate::page_table::{self, Pages, Rights};
 use aegis_abi::calls::{ANY, READ_WRITE};
 use aegis_abi::limits::PAGE_BYTES;
-use aegis_abi::{Env, Error, Pid};
+use aegis_abi::{Env, Error, Pid, UserPtr};
 use core::mem::offset_of;
 use core::ops::Range;
 use core::ptr;
@@ -49,7 +49,20 @@ pub fn fill(window: Pages, frame: u32, offset: u32, bytes: &[u8]) -> Result<(), 
         let start = ptr::with_exposed_provenance_mut::<u8>((window.start() + offset) as usize);
         ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len());
     }
+    make_executable(window.start() + offset, bytes.len() as u32)?;
     PAGE_TABLE.unmap(window)
+}
+
+/// Has the processor see as instructions what was written to a range within a page.
+fn make_executable(start: u32, bytes: u32) -> Result<(), page_table::Error> {
+    let pointer = UserPtr::new(start).ok_or(page_table::Error::Kernel(Error::BadPointer))?;
+    loop {
+        // SAFETY: it changes nothing that a program could see but instructions that are out of date.
+        match unsafe { call::cacheflush(pointer, bytes) } {
+            Err(Error::Unmapped) if memory::insert(start) => {}
+            result => return result.map_err(page_table::Error::Kernel),
+        }
+    }
 }
 
 /// Tells the process whose image begins at `frame` its command line, which is cut if it is too long.

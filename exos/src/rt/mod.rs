@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod env;
 mod exception;
 pub mod exposed;
+pub mod fpu;
 pub mod gate;
 mod heap;
 pub mod instructions;

@@ -8,8 +8,8 @@
 //!
 //! While something is parked the mask is clear: an upcall would come between.
 
-use super::call;
 use super::state::address_of;
+use super::{call, fpu};
 use aegis_abi::calls::Number;
 use aegis_abi::calls::transfer::ASYNCHRONOUS;
 use aegis_abi::{Error, Pid};
@@ -167,11 +167,17 @@ unsafe extern "C" {
 
 /// Gives up the processor: to an environment, or to whoever is next. The mask must be clear.
 pub fn give_up(pid: Pid) -> Result<(), Error> {
-    result(exos_yield(pid.0))
+    let was_on = fpu::put_away();
+    let given_up = result(exos_yield(pid.0));
+    if given_up.is_err() && was_on {
+        fpu::stayed_on();
+    }
+    given_up
 }
 
 /// Sends four words to an environment, which gets the rest of the slice. The mask must be clear.
 pub fn send(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<(), Error> {
+    fpu::put_away();
     result(exos_send(a0, a1, a2, a3, pid.0))
 }
 

@@ -97,6 +97,19 @@ const _: () = {
     assert!(offset_of!(Repossessed, frame) == 0 && offset_of!(Repossessed, place) == size_of::<u32>());
 };
 
+/// What the library knows of the floating-point unit: see [`super::fpu`].
+#[repr(C)]
+pub struct Fpu {
+    /// 1: it is on, and the registers are in it.
+    pub on: Cell<u32>,
+    /// 1: it was on before, and unless it is again, the registers are here.
+    pub saved: Cell<u32>,
+    /// The control register.
+    pub control: Cell<u32>,
+    /// The others.
+    pub registers: [Cell<u32>; 32],
+}
+
 /// What a process and its parent share.
 #[repr(C)]
 pub struct Family {
@@ -157,6 +170,8 @@ pub struct State {
     pub miss_a2: Cell<u32>,
     /// Functions that answer requests and messages: see [`crate::rpc`].
     pub handlers: [Cell<u32>; 3],
+    /// The floating-point unit.
+    pub fpu: Fpu,
     /// For the parent's eyes.
     pub family: Family,
     /// EPC on its way from its register to the exception stack.
@@ -243,6 +258,7 @@ pub static STATE: State = State {
     interrupt_slot: zero(),
     miss_a2: zero(),
     handlers: zeros(),
+    fpu: Fpu { on: zero(), saved: zero(), control: zero(), registers: zeros() },
     family: Family {
         command_line_bytes: zero(),
         command_line: [const { Cell::new(0) }; COMMAND_LINE_BYTES],

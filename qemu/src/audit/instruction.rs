@@ -3,6 +3,9 @@
 use rabbitizer::opcodes::Opcode;
 use rabbitizer::{Instruction, InstructionDisplayFlags, InstructionFlags, IsaVersion, Vram};
 
+/// Major opcode of a load to the floating-point unit.
+const LWC1: u32 = 0x31;
+
 /// A decoded instruction.
 #[derive(Clone, Copy)]
 pub struct Decoded {
@@ -42,11 +45,11 @@ impl Decoded {
         1 << (self.word() >> 11 & 31)
     }
 
-    /// Is it an instruction that the machine has? It has no coprocessor but 0; `rfe` alone is not known under this name.
+    /// Is it an instruction that the machine has? It has no coprocessor but 0 and 1; `rfe` alone is not known under this name.
     pub fn is_known(self) -> bool {
         const RFE: u32 = 0x4200_0010;
-        /// Major opcodes of coprocessors 1 to 3, and of their loads and stores.
-        const COPROCESSORS: [u32; 9] = [0x11, 0x12, 0x13, 0x31, 0x32, 0x33, 0x39, 0x3a, 0x3b];
+        /// Major opcodes of coprocessors 2 and 3, and of their loads and stores.
+        const COPROCESSORS: [u32; 6] = [0x12, 0x13, 0x32, 0x33, 0x3a, 0x3b];
         let is_coprocessors = COPROCESSORS.contains(&(self.word() >> 26));
         self.word() == RFE || self.inner.is_valid() && !is_coprocessors
     }
@@ -80,10 +83,11 @@ impl Decoded {
         registers & !1
     }
 
-    /// The register that it loads, which is not there for the next instruction: from memory, or from a coprocessor.
+    /// The general register that it loads, which is not there for the next instruction: from memory, or from a coprocessor.
     pub fn loads(self) -> u32 {
-        let from_coprocessor = self.inner.opcode() == Opcode::core_mfc0;
-        let loads = self.inner.opcode().does_load() || from_coprocessor;
+        let from_coprocessor = matches!(self.inner.opcode(), Opcode::core_mfc0 | Opcode::core_mfc1 | Opcode::core_cfc1);
+        let to_coprocessor = self.word() >> 26 == LWC1;
+        let loads = self.inner.opcode().does_load() && !to_coprocessor || from_coprocessor;
         if loads { self.rt() & !1 } else { 0 }
     }
 

@@ -8,6 +8,7 @@ mod frames;
 mod interrupts;
 mod model;
 mod names;
+mod physical;
 mod random;
 mod revocation;
 mod slices;

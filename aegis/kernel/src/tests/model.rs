@@ -48,6 +48,12 @@ pub struct Model<G: Geometry> {
     /// What the kernel has had run, last; `None`: nobody, it idles.
     pub running: Cell<Option<(Handler, [u32; 2])>>,
     pub data: RefCell<Vec<[u8; ENV_DATA_BYTES]>>,
+    /// The registers of the floating-point unit, and whether the running environment may use it. (Its absence is a test's doing.)
+    pub fpu: Cell<[u32; 33]>,
+    pub fpu_on: Cell<bool>,
+    pub lacks_fpu: Cell<bool>,
+    /// The frames whose instructions were brought in line.
+    pub synced: RefCell<Vec<u32>>,
 }
 
 impl<G: Geometry> Model<G> {
@@ -65,6 +71,10 @@ impl<G: Geometry> Model<G> {
             holder: Cell::new(None),
             running: Cell::new(None),
             data: RefCell::new(vec![[0; ENV_DATA_BYTES]; 64]),
+            fpu: Cell::new([0xa5; 33]),
+            fpu_on: Cell::new(false),
+            lacks_fpu: Cell::new(false),
+            synced: RefCell::default(),
         }
     }
 }
@@ -114,6 +124,19 @@ impl<G: Geometry> Machine for Model<G> {
 
     fn set_current(&self, number: usize) {
         self.current.set(number);
+        self.fpu_on.set(false);
+    }
+
+    fn has_fpu(&self) -> bool {
+        !self.lacks_fpu.get()
+    }
+
+    fn clear_fpu(&self) {
+        self.fpu.set([0; 33]);
+    }
+
+    fn set_fpu(&self, on: bool) {
+        self.fpu_on.set(on);
     }
 
     fn holder(&self) -> Option<usize> {
@@ -162,7 +185,20 @@ impl<G: Geometry> Machine for Model<G> {
         self.memory.borrow_mut()[(frame * PAGE_BYTES) as usize..][..PAGE_BYTES as usize].fill(0);
     }
 
-    fn sync_instructions(&self, _: u32) {}
+    fn copy(&self, to: u32, from: u32) {
+        assert!((KERNEL_FRAMES..FRAMES).contains(&to), "frame {to} is not a program's");
+        let start = |frame: u32| (frame * PAGE_BYTES) as usize;
+        self.memory.borrow_mut().copy_within(start(from)..start(from + 1), start(to));
+    }
+
+    fn fill(&self, address: u32, byte: u8, bytes: u32) {
+        assert!(address >= KERNEL_FRAMES * PAGE_BYTES, "address {address:#x} is not a program's");
+        self.memory.borrow_mut()[address as usize..][..bytes as usize].fill(byte);
+    }
+
+    fn sync_instructions(&self, frame: u32) {
+        self.synced.borrow_mut().push(frame);
+    }
 
     fn console(&self, bytes: &[u8]) {
         self.console.borrow_mut().extend(bytes);
@@ -355,7 +391,7 @@ impl Snapshot {
 }
 
 pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
-    let Kernel { machine, schedule, revocation, input, upcall, environments, slices, frames, .. } = kernel;
+    let Kernel { machine, schedule, revocation, input, upcall, fpu_user, environments, slices, frames, .. } = kernel;
     let mut lines = Vec::new();
     machine.stlb().scan(0, 0, |line| {
         lines.push((line, machine.stlb().is_in_overflow(line.context)));
@@ -375,10 +411,10 @@ pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
         .collect();
     let blocks: Vec<_> =
         machine.blocks.borrow().iter().map(|block| block.as_ref().map(|block| format!("{block:?}"))).collect();
-    let Model { tlb, data, console, stopped, current, holder, running, .. } = machine;
+    let Model { tlb, data, console, stopped, current, holder, running, fpu, fpu_on, synced, .. } = machine;
     let state = format!(
-        "{schedule:?} {revocation:?} {input} {upcall:?} {lines:?} {records:?} {held:?} {free:?} {slices:?} {living:?} {blocks:?} \
-         {tlb:?} {data:?} {console:?} {stopped:?} {current:?} {holder:?} {running:?}"
+        "{schedule:?} {revocation:?} {input} {upcall:?} {fpu_user:?} {lines:?} {records:?} {held:?} {free:?} {slices:?} {living:?} \
+         {blocks:?} {tlb:?} {data:?} {console:?} {stopped:?} {current:?} {holder:?} {running:?} {fpu:?} {fpu_on:?} {synced:?}"
     );
     let generations = environments.iter().map(|environment| environment.record.generation).collect();
     Snapshot { state, memory: machine.memory.borrow().clone(), generations }

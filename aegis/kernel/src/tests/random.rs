@@ -98,6 +98,11 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Call(call(Number::p_alloc), [ANY, 0, 0, 0])),
         2 => frame().prop_map(move |frame| Step::Call(call(Number::p_unref), [frame, 0, 0, 0])),
         1 => Just(Step::Call(call(Number::tlbflush), [0; 4])),
+        2 => (frame(), frame(), 0u32..20).prop_map(move |(to, from, n)| Step::Call(call(Number::memcpy), [to, from, n, 0])),
+        2 => (frame(), 0u32..0x3000, any::<u32>(), prop_oneof![0u32..0x3000, any::<u32>()])
+            .prop_map(move |(frame, offset, byte, n)| Step::Call(call(Number::memset), [frame, offset, byte, n])),
+        1 => (address(), 0u32..0x3000).prop_map(move |(va, n)| Step::Call(call(Number::cacheflush), [va, n, 0, 0])),
+        4 => prop_oneof![8 => 0u32..2, 1 => any::<u32>()].prop_map(move |flag| Step::Call(call(Number::fpu), [flag, 0, 0, 0])),
         1 => (address(), 0u32..0x3000).prop_map(move |(va, n)| Step::Call(call(Number::console_write), [va, n, 0, 0])),
         1 => (0u32..300, prop::array::uniform4(any::<u32>())).prop_map(|(number, words)| Step::Call(number, words)),
         1 => env().prop_map(|env| Step::ESet(Box::new(env))),
@@ -260,6 +265,12 @@ fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
         assert!(reserved(&kernel) == reserved_before, "the kernel's memory was written");
         if kernel.machine.stopped.get().is_some() {
             break;
+        }
+        if kernel.machine.fpu_on.get() && kernel.is_alive(kernel.current()) {
+            // In the registers is what this environment has left there, or nothing.
+            let own = [pid(&kernel, kernel.current()) | 1; 33];
+            assert!([own, [0; 33]].contains(&kernel.machine.fpu.get()), "another's registers after {step:x?}");
+            kernel.machine.fpu.set(own);
         }
         let idle = kernel.machine.running.get().is_none();
         assert_eq!(idle, kernel.schedule.is_idle());

@@ -309,16 +309,16 @@ fn the_end_of_whoever_was_asked_ends_the_request() {
 #[test]
 fn errors_of_the_vector_and_of_what_is_reserved() {
     let mut kernel = family::<Mips32>(1);
-    let theirs = page(1);
-    let cases: [(&dyn Fn(&mut Env), Error); 8] = [
-        (&|env| env.vector = VECTOR + 2, Error::Misaligned),
-        (&|env| env.vector = (VECTOR & !0xfff) + 0xffc, Error::BadLength),
-        (&|env| env.vector = theirs, Error::NotPermitted),
-        (&|env| env.vector = FRAMES << PAGE_SHIFT, Error::NoSuchFrame),
-        (&|env| env.reserved[7] = theirs >> PAGE_SHIFT, Error::NotPermitted),
-        (&|env| env.reserved[0] = PUBLIC_FRAME, Error::NotPermitted),
-        (&|env| env.reserved[0] = FRAMES, Error::NoSuchFrame),
-        (&|env| env.reserved[0] = FRAMES - 1, Error::FrameFree),
+    type Spoil = fn(&mut Env);
+    let cases: [(Spoil, Error); 8] = [
+        (|env| env.vector = VECTOR + 2, Error::Misaligned),
+        (|env| env.vector = (VECTOR & !0xfff) + 0xffc, Error::BadLength),
+        (|env| env.vector = page(1), Error::NotPermitted),
+        (|env| env.vector = FRAMES << PAGE_SHIFT, Error::NoSuchFrame),
+        (|env| env.reserved[7] = page(1) >> PAGE_SHIFT, Error::NotPermitted),
+        (|env| env.reserved[0] = PUBLIC_FRAME, Error::NotPermitted),
+        (|env| env.reserved[0] = FRAMES, Error::NoSuchFrame),
+        (|env| env.reserved[0] = FRAMES - 1, Error::FrameFree),
     ];
     for (change, error) in cases {
         assert_eq!(e_set(&mut kernel, change), Err(error));

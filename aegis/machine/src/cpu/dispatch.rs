@@ -47,7 +47,9 @@ pub(super) struct DispatchBlock {
     pub tlbx: Word,
     /// The save area for other exceptions.
     pub genx: Word,
-    unused: [Word; 21],
+    /// Status to return to it with: with coprocessor 1 usable while the floating-point unit is on for it, and so only while it runs.
+    pub status: Word,
+    unused: [Word; 20],
     pub dispatch: [Word; EXCEPTIONS],
     pub save: [Word; EXCEPTIONS],
     pub user: [Word; EXCEPTIONS],
@@ -67,7 +69,8 @@ impl DispatchBlock {
             agate: Word::new(0),
             tlbx: Word::new(0),
             genx: Word::new(0),
-            unused: [const { Word::new(0) }; 21],
+            status: Word::new(0),
+            unused: [const { Word::new(0) }; 20],
             dispatch: [const { Word::new(0) }; EXCEPTIONS],
             save: [const { Word::new(0) }; EXCEPTIONS],
             user: [const { Word::new(0) }; EXCEPTIONS],
@@ -151,6 +154,7 @@ pub fn set_block(number: usize, block: Option<&Block>) {
     words.agate_pid.set(nobody(number));
     let Some(block) = block else {
         words.pid.set(0);
+        words.status.set(cp0::USER_STATUS);
         return;
     };
     let unhandled = vectors::unhandled();
@@ -165,7 +169,7 @@ pub fn set_block(number: usize, block: Option<&Block>) {
         let dispatch = match code {
             code::INTERRUPT => vectors::interrupt(),
             code::TLB_LOAD | code::TLB_STORE => vectors::tlb_invalid(),
-            code::SYSCALL => vectors::call(),
+            code::SYSCALL => call(words),
             code::RESERVED_INSTRUCTION => vectors::reserved_instruction().unwrap_or(handler),
             _ => handler,
         };
@@ -181,6 +185,22 @@ pub fn set_block(number: usize, block: Option<&Block>) {
     }
     if block.agate != 0 {
         words.agate_pid.set(block.pid.0);
+    }
+}
+
+/// Where system calls go. While the floating-point unit is on, that is by way of code that turns it off before a transfer.
+fn call(block: &DispatchBlock) -> u32 {
+    if block.status.get() == cp0::USER_STATUS { vectors::call() } else { vectors::call_fpu() }
+}
+
+/// Turns the floating-point unit on or off for the environment that runs when the kernel is left.
+pub fn set_fpu(on: bool) {
+    let block = &BLOCKS.0[current()];
+    let status = if on { cp0::USER_STATUS | cp0::FPU_USABLE } else { cp0::USER_STATUS };
+    if block.status.get() != status {
+        block.status.set(status);
+        block.dispatch[code::SYSCALL].set(call(block));
+        cp0::set_returning_status(status);
     }
 }
 
@@ -224,8 +244,9 @@ pub(super) fn scrub_bad_vaddr() {
     word.set(vectors::kernel_fault());
 }
 
-/// Makes `number` the environment that runs when the kernel is left.
+/// Makes `number` the environment that runs when the kernel is left, with the floating-point unit off.
 pub fn set_current(number: usize) {
+    set_fpu(false);
     let block = &BLOCKS.0[number];
     DISPATCHER.resume.set(address(block));
     let pid = block.pid.get();

@@ -21,7 +21,7 @@ mod r3000;
 #[cfg(target_vendor = "dec")]
 use r3000 as family;
 
-pub use family::{TLB_WIRED, enter, idle, init, name, sync_instructions, tlb, tlb_entries, unfit};
+pub use family::{TLB_WIRED, clear_fpu, enter, has_fpu, idle, init, name, sync_instructions, tlb, tlb_entries, unfit};
 pub use fault::panic;
 #[cfg(feature = "planted-fault")]
 pub use fault::planted_fault;
@@ -79,6 +79,50 @@ pub(crate) fn clear_page(address: u32) {
             ".set pop",
             word = inout(reg) address => _,
             end = in(reg) address + PAGE_BYTES,
+            options(nostack),
+        );
+    }
+}
+
+/// Copies the page at an address of kseg0 to another, 20 instructions for 32 bytes. Where they are one, nothing changes.
+pub(crate) fn copy_page(to: u32, from: u32) {
+    assert!(to >= memory::KSEG0 && from >= memory::KSEG0);
+    assert!(to.is_multiple_of(PAGE_BYTES) && from.is_multiple_of(PAGE_BYTES));
+    // SAFETY: the page is a program's frame, and the other may be read, as the caller has checked; and no program runs.
+    unsafe {
+        asm!(
+            ".set push",
+            ".set noreorder",
+            ".set noat",
+            "1:",
+            "lw    {a}, 0({from})",
+            "lw    {b}, 4({from})",
+            "lw    {c}, 8({from})",
+            "lw    {d}, 12({from})",
+            "sw    {a}, 0({to})",
+            "sw    {b}, 4({to})",
+            "sw    {c}, 8({to})",
+            "sw    {d}, 12({to})",
+            "lw    {a}, 16({from})",
+            "lw    {b}, 20({from})",
+            "lw    {c}, 24({from})",
+            "lw    {d}, 28({from})",
+            "addiu {from}, {from}, 32",
+            "sw    {a}, 16({to})",
+            "sw    {b}, 20({to})",
+            "sw    {c}, 24({to})",
+            "sw    {d}, 28({to})",
+            "addiu {to}, {to}, 32",
+            "bne   {from}, {end}, 1b",
+            " nop",
+            ".set pop",
+            a = out(reg) _,
+            b = out(reg) _,
+            c = out(reg) _,
+            d = out(reg) _,
+            to = inout(reg) to => _,
+            from = inout(reg) from => _,
+            end = in(reg) from + PAGE_BYTES,
             options(nostack),
         );
     }

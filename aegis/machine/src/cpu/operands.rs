@@ -21,6 +21,8 @@ pub(super) const USER: usize = offset_of!(DispatchBlock, user);
 pub(super) const TLBX: usize = offset_of!(DispatchBlock, tlbx);
 /// Offset of the address of the save area for other exceptions in a block.
 pub(super) const GENX: usize = offset_of!(DispatchBlock, genx);
+/// Offset of the Status to return with in a block.
+pub(super) const STATUS: usize = offset_of!(DispatchBlock, status);
 /// Offset of the name in a block.
 pub(super) const PID: usize = offset_of!(DispatchBlock, pid);
 

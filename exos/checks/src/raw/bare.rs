@@ -8,6 +8,7 @@ use super::calls::{address_of, call};
 use crate::markers::Span;
 use alloc::boxed::Box;
 use core::arch::global_asm;
+use core::ops::Range;
 use exos::abi::calls::transfer::{ASYNCHRONOUS, SYNCHRONOUS};
 use exos::abi::calls::{ANY, Number};
 use exos::abi::limits::{ENV_DATA_BYTES, EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT, RESERVED_FRAMES};
@@ -19,16 +20,16 @@ use exos::rt::call::with_pointer;
 use exos::rt::state::State;
 
 /// Where the code is mapped.
-const CODE: u32 = 0x1000;
+pub(super) const CODE: u32 = 0x1000;
 /// Where the data is mapped.
-const DATA: u32 = 0x2000;
+pub(super) const DATA: u32 = 0x2000;
 
 /// Where the page of the library's state is mapped, or another guest, if one is.
 pub const LIBRARY: u32 = 0x3000;
 
 // What the page of data holds, by offset.
 const TLBX: u32 = 0x10;
-const GENX: u32 = 0x20;
+pub(super) const GENX: u32 = 0x20;
 const INTX: u32 = 0x30;
 /// Where it goes on: what its epilogue or its handler was told.
 pub const SLOT: u32 = 0x40;
@@ -636,12 +637,20 @@ impl Pages {
     /// # Errors
     /// `NoMemory`, or no room in the address space, which is then `TooLong`.
     pub fn new() -> Result<Pages, Error> {
+        let place = |place: *const u32| place.addr();
+        Pages::holding(place(&raw const exos_checks_bare)..place(&raw const exos_checks_bare_end))
+    }
+
+    /// Pages with this code of the program's in them. It may not depend on its place.
+    ///
+    /// # Errors
+    /// As for [`Pages::new`].
+    pub(super) fn holding(place: Range<usize>) -> Result<Pages, Error> {
         let (code, data) = (Frame::any()?, Frame::any()?);
         let region = Region::reserve(2).map_err(|_| Error::TooLong)?;
         region.map(0, &code, Rights::ReadWrite).map_err(|_| Error::TooLong)?;
         region.map(1, &data, Rights::ReadWrite).map_err(|_| Error::TooLong)?;
-        let start = (&raw const exos_checks_bare).addr();
-        let bytes = (&raw const exos_checks_bare_end).addr() - start;
+        let (start, bytes) = (place.start, place.len());
         assert!(bytes <= PAGE_BYTES as usize, "the code of bare environments is longer than a page");
         for offset in (0..bytes as u32).step_by(4) {
             region.store(offset, super::calls::load(start as u32 + offset));

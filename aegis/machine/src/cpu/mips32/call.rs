@@ -14,6 +14,8 @@ use aegis_abi::limits::CALLS;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
+// What `ori` loads, and how the transfers are told apart from other calls.
+const _: () = assert!(USER_STATUS < 1 << 16 && SYNCHRONOUS == ASYNCHRONOUS + 1);
 // The null call's number is compared with $zero, and what is below SYNCHRONOUS is not answered in Rust.
 const _: () = assert!(calls::Number::pid as u32 == 0 && ASYNCHRONOUS == 1 && SYNCHRONOUS == 2);
 
@@ -52,6 +54,23 @@ global_asm!(
     "ehb",                                      // hazard: EPC before eret
     "eret",
 
+    // System calls while the floating-point unit is on. Entry alike. A transfer turns it off first, so that the callee does not find the
+    // caller's registers; and with it this.
+    ".globl vec_call_fpu",
+    "vec_call_fpu:",
+    "addiu $k0, $k0, {SYNCHRONOUS} - {ASYNCHRONOUS}",
+    "sltiu $k0, $k0, 2",                        // is it one of the two transfers?
+    "beqz  $k0, vec_call",
+    " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call
+    "lui   $k0, %hi(vec_call)",
+    "addiu $k0, $k0, %lo(vec_call)",
+    "sw    $k0, {DISPATCH} + {SYSCALL}($k1)",   // block.dispatch[syscall] = vec_call
+    "ori   $k0, $zero, {USER_STATUS}",
+    "sw    $k0, {STATUS}($k1)",                 // block.status = without it
+    "mtc0  $k0, $12",                           // Status, too; the way to the callee has an ehb
+    "j     vec_call",
+    " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call
+
     // Calls answered in Rust: u64 aegis_call(a0, a1, a2, a3, number), the answer being v0 and v1 as they go back.
     // Only what a call must preserve and the compiler does not is saved: sp and ra. s0-s7, gp and fp are the callee's to keep.
     // EPC keeps its value: nothing but a fault, which ends all, changes it.
@@ -80,7 +99,9 @@ global_asm!(
     USER = const USER,
     PID = const PID,
     SYSCALL = const SYSCALL,
+    STATUS = const STATUS,
     USER_STATUS = const USER_STATUS,
+    DISPATCH = const DISPATCH,
     CALLS = const CALLS,
     SYNCHRONOUS = const SYNCHRONOUS,
     ASYNCHRONOUS = const ASYNCHRONOUS,

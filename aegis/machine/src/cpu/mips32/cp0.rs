@@ -119,12 +119,18 @@ pub(super) const KERNEL_STATUS: u32 = 0;
 
 /// Status to return to a program with: after `eret`, user mode with interrupts on, those on the lines that the board uses.
 /// Whether there are any is for its devices to say.
-pub(super) const USER_STATUS: u32 = {
+pub(in crate::cpu) const USER_STATUS: u32 = {
     const USER_MODE: u32 = 1 << 4;
     const EXCEPTION_LEVEL: u32 = 1 << 1;
     const ENABLED: u32 = 1 << 0;
     USER_MODE | EXCEPTION_LEVEL | ENABLED | LINES
 };
+
+/// Status.CU1: the floating-point unit can be used. (Status.FR is off: its registers have 32 bits.)
+pub(in crate::cpu) const FPU_USABLE: u32 = 1 << 29;
+
+/// The way back from Rust takes Status from the block.
+pub(in crate::cpu) fn set_returning_status(_status: u32) {}
 
 /// Status of the kernel while it waits for an interrupt.
 pub(super) const IDLE_STATUS: u32 = 1 << 0 | LINES;

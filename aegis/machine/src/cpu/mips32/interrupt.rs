@@ -2,7 +2,7 @@
 //!
 //! For the rules of the assembly see [`super::vectors`].
 
-use super::cp0::{IDLE_STATUS, USER_STATUS};
+use super::cp0::IDLE_STATUS;
 use super::passage::{enter_rust, leave_rust};
 use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::frames::{self, MissFrame, caller_saved, load_interrupted, save_interrupted};
@@ -76,7 +76,7 @@ global_asm!(
     CURRENT = const CURRENT,
     RESUME = const RESUME,
     K0 = const K0,
-    USER_STATUS = const USER_STATUS,
+    STATUS = const STATUS,
     IDLE_STATUS = const IDLE_STATUS,
     AT = const frames::AT,
     V = const frames::V,

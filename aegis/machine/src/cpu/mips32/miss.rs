@@ -3,7 +3,6 @@
 //!
 //! For the rules of the assembly see [`super::vectors`].
 
-use super::cp0::USER_STATUS;
 use super::passage::{enter_rust, leave_rust};
 use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::frames::{self, MissFrame, caller_saved, load_interrupted, save_interrupted};
@@ -114,7 +113,7 @@ global_asm!(
     TLBX = const TLBX,
     CODE_MASK = const CODE_MASK,
     USER = const USER,
-    USER_STATUS = const USER_STATUS,
+    STATUS = const STATUS,
     GUARANTEED_SHIFT = const GUARANTEED_SHIFT,
     COUNT_OVERFLOW = const COUNT_OVERFLOW,
     COUNT_UPCALLS = const COUNT_UPCALLS,

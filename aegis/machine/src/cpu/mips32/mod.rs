@@ -5,6 +5,7 @@
 mod call;
 pub(super) mod cp0;
 mod enter;
+mod fpu;
 mod interrupt;
 mod miss;
 mod passage;
@@ -14,6 +15,7 @@ mod transfer;
 pub(super) mod vectors;
 
 pub use enter::{enter, idle};
+pub use fpu::{clear_fpu, has_fpu};
 
 use super::dispatch;
 use crate::memory;

@@ -1,6 +1,6 @@
 //! The passage between assembly and Rust, as pieces of assembly.
 //!
-//! Both need the operands `DISPATCHER` and `CURRENT`; the way back also `RESUME` and `USER_STATUS`.
+//! Both need the operands `DISPATCHER` and `CURRENT`; the way back also `RESUME` and `STATUS`.
 
 /// Goes to the Rust function `$function` with `$jump`, `jal` or `j`. From here on a fault is the kernel's own. Changes k1.
 ///
@@ -25,11 +25,11 @@ macro_rules! enter_rust {
 macro_rules! leave_rust {
     () => {
         concat!(
-            "li    $k1, {USER_STATUS}\n",
-            "mtc0  $k1, $12\n", // Status: exception level on
             "lui   $k1, %hi({DISPATCHER} + {CURRENT})\n",
             "lw    $k0, %lo({DISPATCHER} + {RESUME})($k1)\n",
-            "sw    $k0, %lo({DISPATCHER} + {CURRENT})($k1)", // current block = the one to resume
+            "sw    $k0, %lo({DISPATCHER} + {CURRENT})($k1)\n", // current block = the one to resume
+            "lw    $k0, {STATUS}($k0)\n",
+            "mtc0  $k0, $12", // Status: exception level on, floating-point unit as it was
         )
     };
 }

@@ -25,6 +25,7 @@ use core::mem::offset_of;
 
 unsafe extern "C" {
     fn vec_call();
+    fn vec_call_fpu();
     fn vec_tlb_invalid();
     fn vec_reserved();
     fn vec_unhandled();
@@ -35,6 +36,11 @@ unsafe extern "C" {
 /// Where a system call goes.
 pub fn call() -> u32 {
     vec_call as *const () as u32
+}
+
+/// Where a system call goes while the floating-point unit is on.
+pub fn call_fpu() -> u32 {
+    vec_call_fpu as *const () as u32
 }
 
 /// Where an interrupt goes from the general vector: it has a vector of its own, so this is none.

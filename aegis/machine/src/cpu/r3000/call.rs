@@ -10,11 +10,13 @@ use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::frames::{CallFrame, clear_caller_saved};
 use crate::cpu::operands::*;
 use aegis_abi::calls;
-use aegis_abi::calls::transfer::ASYNCHRONOUS;
+use aegis_abi::calls::transfer::{ASYNCHRONOUS, SYNCHRONOUS};
 use aegis_abi::limits::CALLS;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
+// How the transfers are told apart from other calls.
+const _: () = assert!(SYNCHRONOUS == ASYNCHRONOUS + 1);
 // The null call's number is compared with $zero.
 const _: () = assert!(calls::Number::pid as u32 == 0);
 
@@ -53,6 +55,23 @@ global_asm!(
     "move  $v1, $zero",                         // v1 = no error
     back_to_user!("$k0", "$k1"),
 
+    // System calls while the floating-point unit is on. Entry alike. A transfer turns it off first, so that the callee does not find the
+    // caller's registers; and with it this.
+    ".globl vec_call_fpu",
+    "vec_call_fpu:",
+    "addiu $k0, $k0, {SYNCHRONOUS} - {ASYNCHRONOUS}",
+    "sltiu $k0, $k0, 2",                        // is it one of the two transfers?
+    "beqz  $k0, vec_call",
+    " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call
+    "lui   $k0, %hi(vec_call)",
+    "addiu $k0, $k0, %lo(vec_call)",
+    "sw    $k0, {DISPATCH} + {SYSCALL}($k1)",   // block.dispatch[syscall] = vec_call
+    "ori   $k0, $zero, {USER_STATUS}",
+    "sw    $k0, {STATUS}($k1)",                 // block.status = without it
+    "mtc0  $k0, $12",                           // Status, too: user mode after rfe
+    "j     vec_call",
+    " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call
+
     // Calls answered in Rust: u64 aegis_call(a0, a1, a2, a3, number), the answer being v0 and v1 as they go back.
     // Only what a call must preserve and the compiler does not is saved: sp and ra. s0-s7, gp and fp are the callee's to keep.
     "vec_call_rust:",                           // k0 = upper half of the frame, from the delay slot
@@ -83,6 +102,9 @@ global_asm!(
     USER_STATUS = const USER_STATUS,
     CALLS = const CALLS,
     ASYNCHRONOUS = const ASYNCHRONOUS,
+    SYNCHRONOUS = const SYNCHRONOUS,
+    DISPATCH = const DISPATCH,
+    STATUS = const STATUS,
     NUMBER_MASK = const NUMBER_MASK,
     CALL_FRAME = const size_of::<CallFrame>(),
     CALL_NUMBER = const offset_of!(CallFrame, number),

@@ -64,6 +64,8 @@ read!(/// EntryHi: page and address space identifier.
     entry_hi, 10);
 write!(/// EntryHi.
     set_entry_hi, 10);
+read!(/// Status.
+    status, 12);
 write!(/// Status.
     set_status, 12);
 write!(/// Cause.
@@ -81,7 +83,7 @@ const KERNEL_STATUS: u32 = 0;
 
 /// Status to return to a program with: after `rfe`, user mode with interrupts on, those on the lines that the board uses. Whether
 /// there are any is for its devices to say.
-pub(super) const USER_STATUS: u32 = {
+pub(in crate::cpu) const USER_STATUS: u32 = {
     /// KUp: the mode that `rfe` restores is user mode.
     const PREVIOUS_USER: u32 = 1 << 3;
     /// IEp: it restores interrupts on.
@@ -89,12 +91,20 @@ pub(super) const USER_STATUS: u32 = {
     PREVIOUS_USER | PREVIOUS_ENABLED | LINES
 };
 
+/// Status.CU1: the floating-point unit can be used.
+pub(in crate::cpu) const FPU_USABLE: u32 = 1 << 29;
+
+/// Lets the way back from Rust leave Status so: it does not change it, but for what `rfe` does.
+pub(in crate::cpu) fn set_returning_status(returning: u32) {
+    set_status(status() & !FPU_USABLE | returning & FPU_USABLE);
+}
+
 /// Status of the kernel while it waits for an interrupt: kernel mode, interrupts on.
 pub(super) const IDLE_STATUS: u32 = 1 << 0 | LINES;
 
-/// Upper half of Status with IsC, isolate caches, alone.
-pub(super) const ISOLATE_CACHES: u32 = 1;
-const _: () = assert!(USER_STATUS < 1 << 16);
+/// Status.IsC, isolate caches, behind the bits that [`USER_STATUS`] takes.
+pub(super) const ISOLATE_CACHES: u32 = 1 << 16;
+const _: () = assert!(USER_STATUS < ISOLATE_CACHES && FPU_USABLE > ISOLATE_CACHES);
 
 /// Gives the registers that the start code leaves alone a known state.
 pub(super) fn init() {

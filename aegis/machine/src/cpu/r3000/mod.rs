@@ -9,6 +9,7 @@
 mod call;
 pub(super) mod cp0;
 mod enter;
+mod fpu;
 mod interrupt;
 mod miss;
 mod passage;
@@ -18,6 +19,7 @@ mod transfer;
 pub(super) mod vectors;
 
 pub use enter::{enter, idle};
+pub use fpu::{clear_fpu, has_fpu};
 
 use super::dispatch;
 

@@ -54,14 +54,37 @@ macro_rules! back_to_user {
 /// sequence does without: all that it touches is the software TLB, which every program may read, and what was loaded only, a
 /// program cannot write.
 ///
+/// Status.CU1 keeps its value, for the floating-point unit. It is carried in the lowest bit meanwhile, as there is but one register.
+///
 /// The feature `counting` leaves it out (`FLUSH` is 0): what is counted is what a real R3000 needs.
 macro_rules! empty_cache {
     ($scratch:literal) => {
         concat!(
             ".if {FLUSH}\n",
-            "lui   ",
+            "mfc0  ",
             $scratch,
-            ", {ISOLATE_CACHES}\n",
+            ", $12\n",
+            "nop\n", // hazard: load delay
+            "srl   ",
+            $scratch,
+            ", ",
+            $scratch,
+            ", 29\n", // Status.CU1
+            "sll   ",
+            $scratch,
+            ", ",
+            $scratch,
+            ", 29 - 16\n",
+            "addiu ",
+            $scratch,
+            ", ",
+            $scratch,
+            ", {ISOLATE_CACHES} >> 16\n",
+            "sll   ",
+            $scratch,
+            ", ",
+            $scratch,
+            ", 16\n",
             "ori   ",
             $scratch,
             ", ",
@@ -70,9 +93,21 @@ macro_rules! empty_cache {
             "mtc0  ",
             $scratch,
             ", $12\n", // Status: caches isolated, user mode after rfe
+            "srl   ",
+            $scratch,
+            ", ",
+            $scratch,
+            ", 29\n",
+            "sll   ",
+            $scratch,
+            ", ",
+            $scratch,
+            ", 29\n",
             "ori   ",
             $scratch,
-            ", $zero, {USER_STATUS}\n",
+            ", ",
+            $scratch,
+            ", {USER_STATUS}\n",
             "mtc0  ",
             $scratch,
             ", $12\n", // Status: user mode after rfe

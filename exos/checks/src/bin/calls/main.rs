@@ -20,6 +20,7 @@ use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
 
 mod environments;
+mod physical;
 mod place;
 
 use place::Place;
@@ -61,6 +62,10 @@ fn main() -> i32 {
         ("BadProtection, and frames that cannot be shared", environments::bad_protection),
         ("references and data of environments", environments::references_and_data),
         ("BadStatus, queues and gates", environments::contexts),
+        ("cacheflush: its errors, and code that is written", physical::cacheflush),
+        ("memcpy: its errors, and code that is copied", physical::memcpy),
+        ("memset: its errors, and what it fills", physical::memset),
+        ("fpu: its errors", physical::fpu),
         ("e_set takes the environment's own context", own_context),
         ("a call leaves nothing of the kernel's in registers", results_only),
     ])

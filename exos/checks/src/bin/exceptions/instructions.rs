@@ -41,7 +41,6 @@ pub fn trap() -> Outcome {
 
 pub fn coprocessors() -> Outcome {
     raises(Cause::Coprocessor, || code::tlbwr(0, 0))?;
-    raises(Cause::Coprocessor, || code::mtc1(0, 0))?;
     // Hardware registers are no program's unless the kernel says so.
     raises(Cause::Reserved, || code::rdhwr(0, 0))
 }

@@ -4,11 +4,12 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use exos::abi::calls::{ANY, Number, TABLE};
+use exos::abi::exposed::ExposedInfo;
 use exos::abi::limits::{GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT, USER_END};
 use exos::abi::{Env, Error, Lo, Pid};
 use exos::page_table::Rights;
 use exos::region::Region;
-use exos::{layout, machine, schedule};
+use exos::{exposed, layout, machine, schedule};
 use exos_checks::raw::calls::{address_of, call, context, insert, raw};
 use exos_checks::tap::Outcome;
 use exos_checks::{check_eq, get};
@@ -61,6 +62,8 @@ pub struct Player {
     /// The environment's own context, and one of nothing.
     context: Box<Env>,
     nothing: Box<Env>,
+    /// Where the kernel may write.
+    told: Box<ExposedInfo>,
     frame_count: u32,
 }
 
@@ -87,6 +90,7 @@ impl Player {
             environments: Vec::with_capacity(MOST_ENVIRONMENTS),
             context: Box::new(context()),
             nothing: Box::new(Env::EMPTY),
+            told: Box::new(get!(exposed::info())),
             frame_count: machine::info().frames,
         };
         player.take_stock();
@@ -117,11 +121,14 @@ impl Player {
                 break;
             }
         }
-        pages.retain(|page| {
-            !(self.spare.start() >> PAGE_SHIFT..self.spare.start() / PAGE_BYTES + SPARE_PAGES).contains(page)
-        });
+        pages.retain(|page| !self.is_spare(page << PAGE_SHIFT));
         self.own_pages = pages;
         self.own_frames = frames;
+    }
+
+    /// Does the address lie in a page to which the calls may do anything?
+    fn is_spare(&self, va: u32) -> bool {
+        (self.spare.start()..self.spare.address(SPARE_PAGES)).contains(&va)
     }
 
     /// An address: odd ones, and the edges of all that has edges.
@@ -219,9 +226,18 @@ impl Player {
                     arguments = [prot, self.pid(), frame, 0];
                 }
                 16..24 => arguments[0] = self.number(),
+                n if n == Number::memcpy as u32 || n == Number::memset as u32 => {
+                    let frame = |player: &mut Player| match player.random.below(4) {
+                        0 => player.number(),
+                        _ => player.frames.first().copied().unwrap_or(0),
+                    };
+                    arguments = [frame(self), frame(self), self.random.below(20), self.random.below(0x2000)];
+                }
+                n if n == Number::fpu as u32 => arguments[0] = self.random.below(3),
                 n if n == Number::s_free as u32 => arguments[0] = self.random.below(70),
                 n if n == Number::e_alloc as u32 => arguments[0] = self.random.choose(&[ANY, ANY, ANY, 0, 5, 63, 64]),
-                4..16 | 26..40 => {
+                n if n == Number::read_exposed_info as u32 => arguments[0] = self.address() & !3,
+                4..16 | 26..39 => {
                     arguments[0] = self.pid();
                     arguments[1] = if takes_two_pids(number) { self.pid() } else { self.random.below(70) };
                     if number == Number::e_write as u32 {
@@ -273,6 +289,9 @@ impl Player {
         const E_SET: u32 = Number::e_set as u32;
         const TLBWR: u32 = Number::tlbwr as u32;
         const P_UNREF: u32 = Number::p_unref as u32;
+        const READ_EXPOSED_INFO: u32 = Number::read_exposed_info as u32;
+        const MEMCPY: u32 = Number::memcpy as u32;
+        const MEMSET: u32 = Number::memset as u32;
         const CONSOLE_WRITE: u32 = Number::console_write as u32;
         let own = machine::pid().0;
         match number {
@@ -302,6 +321,21 @@ impl Player {
                 Some(&frame) => arguments[0] = frame,
                 None => return false,
             },
+            // What is written to must be meant for it; a spare page may be bound to anything.
+            READ_EXPOSED_INFO => {
+                let last = arguments[0].saturating_add(size_of::<ExposedInfo>() as u32 - 1);
+                let bound = [arguments[0], last]
+                    .into_iter()
+                    .any(|va| self.is_spare(va) || self.own_pages.contains(&(va >> PAGE_SHIFT)));
+                if arguments[0] & 3 == 0 && bound {
+                    arguments[0] = address_of(&*self.told);
+                    insert(arguments[0]);
+                    insert(arguments[0] + size_of::<ExposedInfo>() as u32 - 1);
+                }
+            }
+            // Frames of the program's are not to be overwritten.
+            MEMCPY => return !self.hits_own(arguments[0], 0, arguments[2].saturating_mul(PAGE_BYTES)),
+            MEMSET => return !self.hits_own(arguments[0], arguments[1], arguments[3]),
             // Any context that the kernel accepts must be the program's own. In a page of the program's, a pointer may
             // name anything; in a spare page, there are zeros or what other calls left there.
             E_SET => {
@@ -324,6 +358,16 @@ impl Player {
             _ => {}
         }
         true
+    }
+
+    /// Does one of so many bytes, counted from the start of a frame, lie in a frame of the program's?
+    fn hits_own(&self, frame: u32, offset: u32, bytes: u32) -> bool {
+        let start = u64::from(frame) * u64::from(PAGE_BYTES) + u64::from(offset);
+        let beyond = start + u64::from(bytes);
+        self.own_frames.iter().any(|&own| {
+            let own = u64::from(own) * u64::from(PAGE_BYTES);
+            own < beyond && start < own + u64::from(PAGE_BYTES)
+        })
     }
 
     /// Destroys all environments that the calls have made.

@@ -1,0 +1,30 @@
+//! The floating-point unit, coprocessor 1.
+
+use super::cp0;
+use core::arch::asm;
+
+/// Has the processor one?
+pub fn has_fpu() -> bool {
+    cp0::config1().has_fpu()
+}
+
+/// Clears all its registers. It must be there.
+pub fn clear_fpu() {
+    cp0::set_status(cp0::KERNEL_STATUS | cp0::FPU_USABLE);
+    cp0::hazard();
+    // SAFETY: the kernel itself has nothing in these registers.
+    unsafe {
+        asm!(
+            ".set push",
+            ".set hardfloat",
+            "ctc1  $zero, $31",
+            ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "mtc1  $zero, $f\\n",
+            ".endr",
+            ".set pop",
+            options(nomem, nostack),
+        );
+    }
+    cp0::set_status(cp0::KERNEL_STATUS);
+    cp0::hazard();
+}
