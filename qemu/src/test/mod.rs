@@ -3,8 +3,8 @@
 mod audit;
 mod debugger;
 mod emulator;
-mod host;
-mod judge;
+pub(crate) mod host;
+pub(crate) mod judge;
 mod lint;
 mod report;
 

@@ -17,7 +17,6 @@ mod script;
 mod victim;
 mod world;
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use exos::abi::calls::{Number, TABLE};
 use exos::abi::limits::{PAGE_BYTES, SLICES};
@@ -44,7 +43,7 @@ const ROUNDS: u32 = 64;
 /// Pages of the director's own that it watches.
 const WATCHED: u32 = 8;
 /// Steps between two lines that say how far it is.
-const PROGRESS: u64 = 50_000;
+const PROGRESS: u64 = 10_000;
 
 fn main() -> i32 {
     let mut arguments = exos::args().skip(1);
@@ -164,7 +163,7 @@ fn run(seed: u32, steps: u64, tally: &mut Tally) -> Outcome {
         }
     }
     let (starts, turns) = victim.told();
-    println!("# the victim: {starts} slices, {turns} turns");
+    println!("# sum slices and turns of the victim: {starts} {turns}");
     Ok(())
 }
 
@@ -186,17 +185,15 @@ fn tell(tally: &Tally) {
         let [ok, failed] = tally.calls[row.number as usize];
         println!("# call {}: {ok} ok of {}", row.name, ok + failed);
     }
-    let Tally { transfers, transfers_refused, foreign, .. } = *tally;
-    println!("# transfers: {} ok of {transfers}; calls of others' numbers: {foreign}", transfers - transfers_refused);
-    let causes: Vec<String> = tally
-        .causes
-        .iter()
-        .enumerate()
-        .filter(|&(_, &times)| times > 0)
-        .map(|(code, times)| alloc::format!("{code}: {times}"))
-        .collect();
-    println!("# exceptions by code: {}; upcalls for interrupts: {}", causes.join(", "), tally.upcalls);
-    let Tally { made, died, destroyed, stuck, expected, .. } = *tally;
-    println!("# environments: {made} made, {died} died, {destroyed} destroyed at random, {stuck} that stood still");
-    println!("# steps that had to fail: {expected}; ticks: {}", machine::counters().ticks);
+    let Tally { transfers, transfers_refused, foreign, made, died, destroyed, stuck, expected, upcalls, .. } = *tally;
+    for (code, &times) in tally.causes.iter().enumerate().filter(|&(_, &times)| times > 0) {
+        println!("# sum exceptions with code {code:2}: {times}");
+    }
+    println!("# sum calls with the numbers of others: {foreign}");
+    println!("# sum transfers, and those refused: {transfers} {transfers_refused}");
+    println!("# sum upcalls for interrupts: {upcalls}");
+    println!("# sum environments made, died, destroyed at random, stood still: {made} {died} {destroyed} {stuck}");
+    println!("# sum steps that had to fail: {expected}");
+    println!("# sum ticks: {}", machine::counters().ticks);
+    println!("# steps: {}", tally.steps);
 }

@@ -3,10 +3,11 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use exos::abi::limits::{EXCEPTIONS, PAGE_BYTES};
+use exos::abi::limits::{EXCEPTIONS, EXCESS_THRESHOLD, PAGE_BYTES, SLICES};
 use exos::abi::{Lo, Mapping, Pid};
 use exos::page_table::Rights;
 use exos::region::{Frame, Region};
+use exos::schedule;
 use exos_checks::raw::bare::{
     BINDINGS, COUNT, Entries, Entry, FAILED, GIVEN, GUARDED, LEFT, LIMIT, PLACES, Pages, STARTS, SUMS, WRONG,
     give_slice,
@@ -18,8 +19,8 @@ use exos_checks::{check, check_eq, get};
 const MAPPED: [u32; GUARDED as usize] = [0x4000, 0x5000, 0x0100_0000, 0x0100_1000];
 /// The one of these that the hostile environments may read.
 const SHARED: usize = 3;
-/// Rounds in which it must have had a slice.
-const PATIENCE: u32 = 3;
+/// Ticks in which it must have had a slice: a revolution in which everybody else takes all the time that there is until he is destroyed.
+const PATIENCE: u32 = SLICES as u32 * (EXCESS_THRESHOLD + 2);
 
 pub struct Victim {
     pub pid: Pid,
@@ -29,6 +30,9 @@ pub struct Victim {
     sums: Vec<u32>,
     starts: u32,
     turns: u32,
+    /// Starts at the last look at all.
+    starts_before: u32,
+    /// Ticks when it was last seen to have had one.
     since: u32,
 }
 
@@ -76,7 +80,7 @@ impl Victim {
             get!(frame.share(pid, Some(Rights::ReadWrite)));
         }
         get!(give_slice(pid, 1));
-        Ok(Victim { pid, pages, frames, region, sums, starts: 0, turns: 0, since: 0 })
+        Ok(Victim { pid, pages, frames, region, sums, starts: 0, starts_before: 0, turns: 0, since: schedule::ticks() })
     }
 
     /// The frames that nobody else may have.
@@ -99,19 +103,18 @@ impl Victim {
     pub fn check(&mut self) -> Outcome {
         check_eq!(self.pages.load(FAILED), 0, "registers of the victim that have changed");
         check_eq!(self.pages.load(WRONG), 0, "wrong sums of the victim's pages");
-        let starts = self.pages.load(STARTS);
+        let (starts, now) = (self.pages.load(STARTS), schedule::ticks());
         if starts != self.starts {
-            (self.starts, self.since) = (starts, 0);
-        } else {
-            self.since += 1;
+            (self.starts, self.since) = (starts, now);
         }
-        check!(self.since < PATIENCE, "the victim had no slice in {PATIENCE} rounds");
+        check!(now.wrapping_sub(self.since) < PATIENCE, "the victim had no slice in {PATIENCE} ticks");
         Ok(())
     }
 
     /// Now and then: its memory, and that it gets on.
     pub fn check_all(&mut self) -> Outcome {
         self.check()?;
+        let starts = self.starts;
         for page in 0..GUARDED {
             for offset in (0..PAGE_BYTES).step_by(4) {
                 let found = self.region.load(page * PAGE_BYTES + offset);
@@ -120,8 +123,8 @@ impl Victim {
             check_eq!(self.pages.load(SUMS + 4 * page), self.sums[page as usize], "the victim's data");
         }
         let turns = self.pages.load(COUNT);
-        check!(turns != self.turns, "the victim gets on: {turns} turns");
-        self.turns = turns;
+        check!(turns != self.turns || starts == self.starts_before, "the victim had slices, and took no turn");
+        (self.turns, self.starts_before) = (turns, starts);
         Ok(())
     }
 
