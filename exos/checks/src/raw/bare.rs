@@ -67,8 +67,8 @@ pub const FROM: u32 = WORDS + 28;
 pub const BAD_VADDR: u32 = WORDS + 24;
 
 /// What the guard watches besides its registers, with [`GUARDED`] words each: where its pages are, what their words sum up to, and what it
-/// binds those to that are under no guaranteed mapping.
-pub const PLACES: u32 = HITS;
+/// binds those to that are under no guaranteed mapping. (Where the hits of the prologue's restore do not reach.)
+pub const PLACES: u32 = 0xe00;
 /// See [`PLACES`].
 pub const SUMS: u32 = PLACES + 4 * GUARDED;
 /// See [`PLACES`].

@@ -123,7 +123,11 @@ impl Victim {
             check_eq!(self.pages.load(SUMS + 4 * page), self.sums[page as usize], "the victim's data");
         }
         let turns = self.pages.load(COUNT);
-        check!(turns != self.turns || starts == self.starts_before, "the victim had slices, and took no turn");
+        let before = (self.turns, self.starts_before);
+        check!(
+            turns != self.turns || starts == self.starts_before,
+            "slices of the victim, but no turn: {before:?}, {starts}"
+        );
         (self.turns, self.starts_before) = (turns, starts);
         Ok(())
     }
