@@ -28,7 +28,7 @@ pub struct Options {
 }
 
 /// What is built for a machine before its tests.
-struct Built {
+pub(crate) struct Built {
     machine: Machine,
     programs: Vec<Program>,
     kernel: PathBuf,

@@ -111,7 +111,7 @@ impl Hostile {
             get!(region.map(page, &frame, Rights::ReadWrite));
             frames.push(frame);
         }
-        let knowledge = Knowledge { pid: 0, pages: Vec::new(), frames: Vec::new(), slices: Vec::new(), blurred: false };
+        let knowledge = Knowledge::default();
         let (steps, notes) = (Vec::with_capacity(2 * STEPS as usize), alloc::vec![0; STEPS as usize]);
         Ok(Hostile { region, frames, code, alive: false, knowledge, steps, notes, cursor: 0, still: 0 })
     }
@@ -194,7 +194,7 @@ impl Hostile {
         tally.made += 1;
         self.alive = true;
         let pages = self.frames.iter().map(Frame::get).collect();
-        self.knowledge = Knowledge { pid: pid.0, pages, frames: Vec::new(), slices: Vec::new(), blurred: false };
+        self.knowledge = Knowledge { pid: pid.0, pages, ..Knowledge::default() };
         world.hostile.push(pid.0);
         for place in 0..CONTEXT_PLACES {
             self.write_context(world, &env, place);
@@ -205,8 +205,9 @@ impl Hostile {
         }
         self.share(world, pid)?;
         for _ in 0..1 + world.random.below(2) {
-            if let Err(error) = give_slice(pid, ANY) {
-                check!(error == Error::SliceTaken, "giving a slice: {error}");
+            match give_slice(pid, ANY) {
+                Ok(slice) => self.knowledge.slices.push(slice),
+                Err(error) => check!(error == Error::SliceTaken, "giving a slice: {error}"),
             }
         }
         self.write_script(world);
@@ -303,7 +304,7 @@ impl Hostile {
             let word = match register {
                 // A number of a call that is not heard.
                 2 => world.random.below(24),
-                _ if world.random.one_in(2) => world.pid(self.knowledge.pid).0,
+                _ if world.random.one_in(2) => world.pid(self.knowledge.pid, &self.knowledge.children).0,
                 _ => world.number(),
             };
             self.store(DATA_PAGE, REGISTERS + 4 * register, word);
@@ -327,6 +328,10 @@ impl Hostile {
         self.cursor = self.cursor.max(cursor);
         let destroyed = world.random.one_in(256);
         let mut stuck = self.still > PATIENCE;
+        if self.still == PATIENCE / 2 {
+            // Perhaps it has no slice any more. Perhaps there is none.
+            let _ = give_slice(Pid(pid), ANY);
+        }
         if dead || stuck || destroyed || self.cursor == STEPS {
             // One that has lost what it lives on goes through its script without doing anything.
             let done = self.collect(world, tally, self.cursor)?;
@@ -338,7 +343,9 @@ impl Hostile {
         } else if stuck || destroyed {
             tally.stuck += u32::from(stuck);
             tally.destroyed += u32::from(!stuck);
-            get!(free(Pid(pid)));
+            let freed = free(Pid(pid));
+            // It may have died since.
+            check!(matches!(freed, Ok(()) | Err(Error::NoSuchEnvironment)), "destroying it: {freed:?}");
             self.bury(world);
         } else if self.cursor == STEPS {
             self.write_script(world);
@@ -460,7 +467,13 @@ impl Hostile {
                 remember(random, &mut self.knowledge.frames, result);
             }
             number if number == Number::s_alloc as u32 => remember(random, &mut self.knowledge.slices, result),
-            number if number == Number::e_alloc as u32 => children.push(random, result),
+            number if number == Number::e_alloc as u32 => {
+                children.push(random, result);
+                remember(random, &mut self.knowledge.children, result);
+            }
+            number if number == Number::p_unref as u32 => self.knowledge.frames.retain(|&n| n != step.arguments[0]),
+            number if number == Number::s_free as u32 => self.knowledge.slices.retain(|&n| n != step.arguments[0]),
+            number if number == Number::e_free as u32 => self.knowledge.children.retain(|&n| n != step.arguments[0]),
             _ => {}
         }
     }

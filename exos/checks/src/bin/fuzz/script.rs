@@ -34,12 +34,15 @@ pub struct Step {
 }
 
 /// What the drawing must know of an environment.
+#[derive(Default)]
 pub struct Knowledge {
     pub pid: u32,
     /// Frames of its pages, which are the director's. It can give up its right to them, and has nothing to live on then.
     pub pages: Vec<u32>,
     /// Frames that are its own to give away.
     pub frames: Vec<u32>,
+    /// Environments that it has made.
+    pub children: Vec<u32>,
     /// Slices of its own.
     pub slices: Vec<u32>,
     /// Others execute the same script, or it has another context: what it has bound is not known any more.
@@ -125,16 +128,19 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
     let is = |call: Number| number == call as u32;
     match name {
         "env" if !is(Number::e_add) => {
-            let pointer = pointer(world);
+            let random = &mut world.random;
+            let proper = random.one_in(2);
+            let pointer = if proper { CONTEXTS + random.below(3) * CONTEXT_BYTES } else { pointer(world) };
             (pointer, pointer >= USER_END)
         }
+        "pid" if is(Number::p_add) && world.random.one_in(2) => (world.random.any(&world.hostile).unwrap_or(0), false),
         "pid" | "env" => {
-            let (pid, whose) = world.pid(knowledge.pid);
+            let (pid, whose) = world.pid(knowledge.pid, &knowledge.children);
             let kills = is(Number::e_free) || is(Number::e_unref);
             if kills && (pid == knowledge.pid || world.hostile.contains(&pid)) && !world.random.one_in(8) {
                 // Enough of them die.
-                let others = world.random.any(world.children.get()).unwrap_or(world.victim);
-                return (others, others == world.victim);
+                let other = world.random.any(&knowledge.children).unwrap_or(world.victim);
+                return (other, other == world.victim);
             }
             let protects = is(Number::e_ref)
                 || is(Number::e_unref)
@@ -149,7 +155,8 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
             0 => (world.number(), false),
             1 => (world.random.below(world.slices), is(Number::s_free) || is(Number::s_alloc) || is(Number::s_add)),
             2 => (world.random.below(70), false),
-            3..5 => (ANY, false),
+            3 => (ANY, false),
+            _ if is(Number::s_alloc) => (ANY, false),
             _ => (world.random.any(&knowledge.slices).unwrap_or(ANY), false),
         },
         "frame" if is(Number::p_alloc) && !world.random.one_in(3) => (ANY, false),
@@ -192,7 +199,7 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
 fn garbage(world: &mut World, knowledge: &Knowledge) -> u32 {
     match world.random.below(6) {
         0 => world.random.next(),
-        1 => world.pid(knowledge.pid).0,
+        1 => world.pid(knowledge.pid, &knowledge.children).0,
         2 => world.frame(&knowledge.frames).0,
         3 => lo(world, knowledge).0,
         4 => address(world),
@@ -230,7 +237,7 @@ fn call(world: &mut World, knowledge: &Knowledge) -> Step {
 
 /// A transfer.
 fn transfer(world: &mut World, knowledge: &Knowledge) -> Step {
-    let (pid, whose) = world.pid(knowledge.pid);
+    let (pid, whose) = world.pid(knowledge.pid, &knowledge.children);
     let number = world.random.choose(&[SYNCHRONOUS, ASYNCHRONOUS]);
     let refused = whose == Whose::Nobodys || pid == world.victim;
     let expect = if refused { Expect::Refusal } else { Expect::Any };
@@ -309,7 +316,7 @@ pub fn draw(world: &mut World, knowledge: &Knowledge, steps: &mut Vec<Step>) {
                 let word = garbage(world, knowledge);
                 steps.push(plain(Kind::Store, page + world.random.below(PAGE_BYTES / 4) * 4, word));
             }
-            28 => storm(world, steps),
+            28 => storm(world, knowledge, steps),
             _ => memory(world, knowledge, steps),
         }
     }
@@ -328,8 +335,9 @@ fn harmless(world: &mut World) -> u32 {
 }
 
 /// Many bindings at once, of frames of its own or of others.
-fn storm(world: &mut World, steps: &mut Vec<Step>) {
-    let frame = world.random.any(&world.common).unwrap_or(0);
+fn storm(world: &mut World, knowledge: &Knowledge, steps: &mut Vec<Step>) {
+    let own = if world.random.one_in(2) { &knowledge.frames } else { &world.common };
+    let frame = world.random.any(own).unwrap_or(0);
     let protection = world.random.choose(&[Lo::V, Lo::V | Lo::W, Lo::V | Lo::W | Lo::D]);
     for _ in 0..world.random.below(24) {
         let va = bound(&mut world.random);
@@ -383,7 +391,7 @@ fn memory(world: &mut World, knowledge: &Knowledge, steps: &mut Vec<Step>) {
         _ => {
             // A transfer of rights.
             let random_word = random.next();
-            let pid = world.pid(knowledge.pid).0;
+            let pid = world.pid(knowledge.pid, &knowledge.children).0;
             steps.push(plain_call(Number::p_add, [READ_WRITE, pid, frame, 0]));
             steps.push(plain_call(Number::tlbwr, [va, writable, 0, 0]));
             steps.push(plain(Kind::Store, va, random_word));

@@ -65,13 +65,14 @@ pub struct World {
 }
 
 impl World {
-    /// The name of an environment.
-    pub fn pid(&mut self, own: u32) -> (u32, Whose) {
+    /// The name of an environment; `made` are those that the one who names it has made.
+    pub fn pid(&mut self, own: u32, made: &[u32]) -> (u32, Whose) {
         let World { random, .. } = self;
         match random.below(16) {
             0..3 => (own, Whose::Anybodys),
-            3..7 => (random.any(&self.hostile).unwrap_or(own), Whose::Anybodys),
-            7..10 => (random.any(self.children.get()).unwrap_or(own), Whose::Anybodys),
+            3..6 if !made.is_empty() => (random.choose(made), Whose::Anybodys),
+            3..8 => (random.any(&self.hostile).unwrap_or(own), Whose::Anybodys),
+            8 | 9 => (random.any(self.children.get()).unwrap_or(own), Whose::Anybodys),
             10..12 => match random.any(self.stale.get()) {
                 Some(pid) => (pid, Whose::Nobodys),
                 None => (own, Whose::Anybodys),
