@@ -275,6 +275,11 @@ entries! {
     Behind = exos_checks_hostile_behind;
 }
 
+impl Entry {
+    /// Those that do not lead to the kernel at once, again and again.
+    pub const UNHURRIED: &[Entry] = &[Entry::Next, Entry::Yield, Entry::Upcall, Entry::Abandon, Entry::Behind];
+}
+
 /// The words of the code, from the start of its page.
 pub fn code() -> impl Iterator<Item = u32> {
     let start = (&raw const exos_checks_hostile).addr() as u32;

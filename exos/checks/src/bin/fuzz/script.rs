@@ -162,7 +162,7 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
         "frame" if is(Number::p_alloc) && !world.random.one_in(3) => (ANY, false),
         "frame" => {
             let mut frame = world.frame(&knowledge.frames);
-            if world.random.one_in(128) {
+            if !world.fragile && world.random.one_in(128) {
                 frame = (world.random.any(&knowledge.pages).unwrap_or(0), Whose::Anybodys);
             }
             let (frame, whose) = frame;
@@ -257,7 +257,7 @@ fn plain_call(number: Number, arguments: [u32; 4]) -> Step {
 pub fn jump_target(world: &mut World) -> u32 {
     let random = &mut world.random;
     match random.below(8) {
-        0 => Entry::ALL[random.below(Entry::ALL.len() as u32) as usize].address(),
+        0 => random.choose(if world.fragile { Entry::UNHURRIED } else { Entry::ALL }).address(),
         1 => random.choose(&[0x8000_0000, 0x8000_0180, 0xa000_0000, 0xbfc0_0000, 0xc000_0000, 0xffff_fffc]),
         2 => 0x8000_0000 + random.below(world.frame_count << PAGE_SHIFT),
         3 => 0x7000_0000 + random.below(PAGE_BYTES),
