@@ -212,7 +212,8 @@ impl Hostile {
         for _ in 0..1 + world.random.below(2) {
             match give_slice(pid, ANY) {
                 Ok(slice) => self.knowledge.slices.push(slice),
-                Err(error) => check!(error == Error::SliceTaken, "giving a slice: {error}"),
+                Err(Error::SliceTaken) => {}
+                given => check!(is_fair(&given), "giving a slice: {given:?}"),
             }
         }
         self.write_script(world);
@@ -224,18 +225,21 @@ impl Hostile {
         for &frame in &world.common {
             if world.random.one_in(2) {
                 let protection = world.random.choose(&[READ, READ_WRITE]);
-                get!(call(Number::p_add, [protection, pid.0, frame, 0]));
+                let given = call(Number::p_add, [protection, pid.0, frame, 0]);
+                check!(is_fair(&given), "sharing a frame: {given:?}");
             }
         }
         if world.random.one_in(2) {
             // The last of these is the victim's.
             let frame = *world.readable.last().ok_or("no frame to be read")?;
-            get!(call(Number::p_add, [READ, pid.0, frame, 0]));
+            let given = call(Number::p_add, [READ, pid.0, frame, 0]);
+            check!(is_fair(&given), "sharing a frame: {given:?}");
         }
         for _ in 0..4 {
             match call(Number::p_alloc, [ANY, 0, 0, 0]) {
                 Ok(frame) => {
-                    get!(call(Number::p_add, [READ_WRITE, pid.0, frame, 0]));
+                    let given = call(Number::p_add, [READ_WRITE, pid.0, frame, 0]);
+                    check!(is_fair(&given), "giving a frame: {given:?}");
                     get!(call(Number::p_unref, [frame, 0, 0, 0]));
                     self.knowledge.frames.push(frame);
                 }
@@ -281,7 +285,10 @@ impl Hostile {
                     0 => world.random.next(),
                     1 => world.number(),
                     2 => (world.frame(&self.knowledge.frames).0 << PAGE_SHIFT) | (world.random.next() & 0xff0),
-                    _ => Lo::writable(world.frame(&self.knowledge.frames).0).0,
+                    _ => match world.frame(&self.knowledge.frames).0 {
+                        frame if self.knowledge.pages.contains(&frame) => Lo::read_only(frame).0,
+                        frame => Lo::writable(frame).0,
+                    },
                 }
             };
             self.store(CONTEXTS_PAGE, base + 4 * n, word);
@@ -352,8 +359,7 @@ impl Hostile {
             tally.stuck += u32::from(stuck);
             tally.destroyed += u32::from(!stuck);
             let freed = free(Pid(pid));
-            // It may have died since.
-            check!(matches!(freed, Ok(()) | Err(Error::NoSuchEnvironment)), "destroying it: {freed:?}");
+            check!(is_fair(&freed), "destroying it: {freed:?}");
             self.bury(world);
         } else if self.cursor == STEPS {
             self.write_script(world);
@@ -489,6 +495,11 @@ impl Hostile {
             _ => {}
         }
     }
+}
+
+/// Is this what may come of a call that names a hostile environment? It may have been destroyed in the meantime.
+fn is_fair<T>(result: &Result<T, Error>) -> bool {
+    matches!(result, Ok(_) | Err(Error::NoSuchEnvironment))
 }
 
 fn remember(random: &mut Random, names: &mut Vec<u32>, name: u32) {

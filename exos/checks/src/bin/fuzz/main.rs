@@ -45,6 +45,9 @@ const WATCHED: u32 = 8;
 /// Steps between two lines that say how far it is.
 const PROGRESS: u64 = 10_000;
 
+/// The instruction `break`, which ends the hostile environments' code.
+const BREAK: u32 = 0x0d;
+
 fn main() -> i32 {
     let mut arguments = exos::args().skip(1);
     let seed = arguments.next().map_or(Some(1), |word| word.parse().ok());
@@ -103,8 +106,9 @@ fn run(seed: u32, steps: u64, tally: &mut Tally) -> Outcome {
     });
     private.retain(|&frame| frame != victim.shared().get());
     let code = get!(Frame::any());
-    let own = Own { region, code: get!(Region::reserve(1)), words: exos_checks::raw::hostile::code().collect() };
+    let mut own = Own { region, code: get!(Region::reserve(1)), words: exos_checks::raw::hostile::code().collect() };
     get!(own.code.map(0, &code, Rights::ReadWrite));
+    own.words.resize(PAGE_BYTES as usize / 4, BREAK);
     for (n, &word) in own.words.iter().enumerate() {
         own.code.store(4 * n as u32, word);
     }
@@ -114,6 +118,7 @@ fn run(seed: u32, steps: u64, tally: &mut Tally) -> Outcome {
         random,
         fragile: Feature::PrivilegedMoves.lack().is_some(),
         frame_count: info.frames,
+        touched: info.stlb_frame..info.stlb_frame + info.stlb_frames,
         director: machine::pid().0,
         victim: victim.pid.0,
         hostile: Vec::new(),

@@ -107,6 +107,10 @@ fn lo(world: &mut World, knowledge: &Knowledge) -> (u32, Whose) {
     if world.random.one_in(8) {
         (frame, whose) = (world.random.any(&knowledge.pages).unwrap_or(0), Whose::Anybodys);
     }
+    if world.fragile && knowledge.pages.contains(&frame) {
+        // What is stored there would be executed.
+        frame = 0;
+    }
     let bits = match world.random.below(8) {
         0 => world.random.next() & 0xfff,
         1 | 2 => Lo::V,
@@ -255,6 +259,11 @@ fn plain_call(number: Number, arguments: [u32; 4]) -> Step {
 
 /// Where a jump goes that the emulator survives: to what is mapped only where instructions are.
 pub fn jump_target(world: &mut World) -> u32 {
+    let target = any_target(world);
+    if world.is_open(target) { 0xc000_0000 } else { target }
+}
+
+fn any_target(world: &mut World) -> u32 {
     let random = &mut world.random;
     match random.below(8) {
         0 => random.choose(if world.fragile { Entry::UNHURRIED } else { Entry::ALL }).address(),
@@ -285,7 +294,7 @@ pub fn draw(world: &mut World, knowledge: &Knowledge, steps: &mut Vec<Step>) {
             22 => {
                 let address = address(world);
                 let mut step = plain(Kind::Load, address, 0);
-                if address >= USER_END {
+                if address >= USER_END && !world.is_open(address) {
                     step.expect = Expect::Failure;
                 }
                 steps.push(step);

@@ -2,6 +2,8 @@
 
 use super::random::Random;
 use alloc::vec::Vec;
+use core::ops::Range;
+use exos::abi::limits::PAGE_SHIFT;
 
 /// Names kept of each kind.
 const KEPT: usize = 64;
@@ -46,6 +48,8 @@ pub struct World {
     /// The emulator survives but a part of all instructions.
     pub fragile: bool,
     pub frame_count: u32,
+    /// Frames of the kernel's that a refill touches: its vectors, and the software TLB.
+    pub touched: Range<u32>,
     pub director: u32,
     pub victim: u32,
     /// The hostile environments that live, or are not known to be dead.
@@ -99,6 +103,13 @@ impl World {
             13 => (self.frame_count.wrapping_add(random.next() >> 12), Whose::Protected),
             _ => (random.below(self.frame_count), Whose::Anybodys),
         }
+    }
+
+    /// May a load of a program's from this address succeed, though it is the kernel's? GXemul lets programs read, and execute, what the
+    /// last refill has touched. It shows everybody what it may anyway.
+    pub fn is_open(&self, address: u32) -> bool {
+        let frame = address.wrapping_sub(0x8000_0000) >> PAGE_SHIFT;
+        self.fragile && (frame == 0 || self.touched.contains(&frame))
     }
 
     /// A number of anything.
