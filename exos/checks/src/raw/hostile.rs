@@ -276,8 +276,8 @@ entries! {
 }
 
 impl Entry {
-    /// Those that do not lead to the kernel at once, again and again.
-    pub const UNHURRIED: &[Entry] = &[Entry::Next, Entry::Yield, Entry::Upcall, Entry::Abandon, Entry::Behind];
+    /// Those that lead neither to the kernel at once, again and again, nor to where a register says.
+    pub const HARMLESS: &[Entry] = &[Entry::Next, Entry::Yield, Entry::Upcall, Entry::Abandon];
 }
 
 /// The words of the code, from the start of its page.

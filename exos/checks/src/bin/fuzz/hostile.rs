@@ -275,7 +275,7 @@ impl Hostile {
             let n = world.random.below(CONTEXT_WORDS);
             let is_code = (MAPPINGS..MAPPINGS + 10).contains(&n);
             let word = if HANDLERS.contains(&n) && world.fragile {
-                world.random.choose(Entry::UNHURRIED).address()
+                world.random.choose(Entry::HARMLESS).address()
             } else if HANDLERS.contains(&n) {
                 script::jump_target(world)
             } else if is_code && world.fragile {

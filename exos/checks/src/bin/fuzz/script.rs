@@ -266,7 +266,7 @@ pub fn jump_target(world: &mut World) -> u32 {
 fn any_target(world: &mut World) -> u32 {
     let random = &mut world.random;
     match random.below(8) {
-        0 => random.choose(if world.fragile { Entry::UNHURRIED } else { Entry::ALL }).address(),
+        0 => random.choose(if world.fragile { Entry::HARMLESS } else { Entry::ALL }).address(),
         1 => random.choose(&[0x8000_0000, 0x8000_0180, 0xa000_0000, 0xbfc0_0000, 0xc000_0000, 0xffff_fffc]),
         2 => 0x8000_0000 + random.below(world.frame_count << PAGE_SHIFT),
         3 => 0x7000_0000 + random.below(PAGE_BYTES),
