@@ -45,6 +45,8 @@ pub const REGISTERS: u32 = 0x200;
 pub const CAUSES: u32 = 0x300;
 /// Upcalls for interrupts.
 pub const UPCALLS: u32 = 0x380;
+/// Who has done each step, a word each. (Environments that hostile ones make can do the same script.)
+pub const WHO: u32 = 0x400;
 
 /// Steps of a script.
 pub const STEPS: u32 = PAGE_BYTES / STEP_BYTES;
@@ -70,11 +72,15 @@ pub enum Kind {
     Store = 2,
     /// Jumps there.
     Jump = 3,
+    /// Loads a word from there, and adds it to the note, too; 0 if that is an exception.
+    Reveal = 4,
     /// Loads all registers, and jumps there.
-    JumpLoaded = 4,
+    JumpLoaded = 5,
 }
 
-const _: () = assert!(QUEUE + size_of::<InterruptQueue>() as u32 <= REGISTERS && STEP_BYTES == 32);
+const _: () = assert!(
+    QUEUE + size_of::<InterruptQueue>() as u32 <= REGISTERS && STEP_BYTES == 32 && WHO + 4 * STEPS <= PAGE_BYTES
+);
 
 global_asm!(
     ".section .text.exos_checks_hostile, \"ax\", @progbits",
@@ -98,6 +104,11 @@ global_asm!(
     "sw    $t1, {cursor}($zero)",
     "sll   $t0, $t0, 5",
     "addiu $s0, $t0, {script}",             // s0 = the step
+    "li    $v0, {pid}",
+    "syscall",                              // v0 = who does it
+    "addiu $t0, $s0, -{script}",
+    "srl   $t0, $t0, 3",
+    "sw    $v0, {who}($t0)",
     "lw    $t0, 0($s0)",
     "lw    $a0, 4($s0)",
     "lw    $a1, 8($s0)",
@@ -111,6 +122,9 @@ global_asm!(
     " addiu $t0, $t0, {kind_store} - {kind_jump}",
     "beqz  $t0, 13f",
     " sw   $a0, {target}($zero)",
+    "addiu $t0, $t0, {kind_jump} - {kind_reveal}",
+    "beqz  $t0, 16f",
+    " nop",
     // Jumps with all registers loaded.
     "lw    $t0, {registers}+4*32($zero)",
     "lw    $t1, {registers}+4*33($zero)",
@@ -130,6 +144,11 @@ global_asm!(
     " nop",
     "b     exos_checks_hostile_next",
     " nop",
+    "16:",
+    "move  $v0, $zero",
+    "lw    $v0, 0($a0)",
+    "b     14f",
+    " move $v1, $v0",
     "12:",
     "b     15f",
     " sw   $a1, 0($a0)",
@@ -214,6 +233,8 @@ global_asm!(
     "exos_checks_hostile_end:",
     ".set pop",
     mask = const DATA + QUEUE + offset_of!(InterruptQueue, mask) as u32,
+    pid = const Number::pid as u32,
+    who = const DATA + WHO,
     cursor = const DATA + CURSOR,
     patience = const PATIENCE,
     budget = const DATA + BUDGET,
@@ -229,6 +250,7 @@ global_asm!(
     result = const RESULT,
     kind_load = const Kind::Load as u32,
     kind_store = const Kind::Store as u32,
+    kind_reveal = const Kind::Reveal as u32,
     kind_jump = const Kind::Jump as u32,
     yield = const Number::r#yield as u32,
     synchronous = const SYNCHRONOUS,

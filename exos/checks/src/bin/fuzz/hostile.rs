@@ -17,7 +17,7 @@ use exos_checks::raw::bare::{free, give_slice, make};
 use exos_checks::raw::calls::{address_of, call, load};
 use exos_checks::raw::hostile::{
     CAUSES, CODE, CONTEXTS, CURSOR, DATA, Entry, GENX, INTX, Kind, NOTE, QUEUE, REGISTERS, RESULT, SCRATCH, SCRIPT,
-    STEP_BYTES, STEPS, UPCALLS,
+    STEP_BYTES, STEPS, UPCALLS, WHO,
 };
 use exos_checks::tap::{NotPassed, Outcome};
 use exos_checks::{check, get};
@@ -308,6 +308,7 @@ impl Hostile {
             }
             self.store(SCRIPT_PAGE, base + 20, step.number);
             self.store(SCRIPT_PAGE, base + NOTE, note);
+            self.store(DATA_PAGE, WHO + 4 * n as u32, 0);
         }
         for _ in 0..NEW_INSTRUCTIONS {
             let place = world.random.below(PAGE_BYTES / 4);
@@ -385,6 +386,16 @@ impl Hostile {
             && word(5) == step.number
     }
 
+    /// Has it done step `n` itself, as it was drawn? (What it has made may do the same script, and has other bindings.)
+    fn is_its_own(&self, n: usize) -> bool {
+        self.load(DATA_PAGE, WHO + 4 * n as u32) == self.knowledge.pid && self.is_intact(n)
+    }
+
+    /// Has the step `before` step `n` succeeded?
+    fn succeeded(&self, n: usize, before: usize) -> bool {
+        n.checked_sub(before).is_some_and(|n| self.code(n) == Some(0) && self.is_its_own(n))
+    }
+
     /// The error code of step `n`, if it was done once.
     fn code(&self, n: usize) -> Option<u32> {
         let note = self.load(SCRIPT_PAGE, n as u32 * STEP_BYTES + NOTE);
@@ -393,7 +404,6 @@ impl Hostile {
 
     /// Looks at what came of the first `passed` steps. How many have noted that they are done.
     fn collect(&mut self, world: &mut World, tally: &mut Tally, passed: u32) -> Result<u32, NotPassed> {
-        let mut blurred = self.knowledge.blurred;
         let done = (0..passed as usize).filter(|&n| self.code(n).is_some()).count() as u32;
         let healthy = done > passed / 3;
         tally.steps += u64::from(if healthy { passed } else { done });
@@ -401,8 +411,6 @@ impl Hostile {
             let step = self.steps[n];
             let code = self.code(n);
             if step.kind == Kind::Call {
-                let blurs = step.number == Number::e_alloc as u32 || step.number == Number::e_set as u32;
-                blurred |= blurs && code.is_none_or(|code| code == 0);
                 self.count(world, tally, n, step, code);
             }
             match step.expect {
@@ -422,13 +430,23 @@ impl Hostile {
                         describe(&step)
                     );
                 }
+                Expect::ZeroAfterBoth => {
+                    tally.expected += 1;
+                    // It stands there twice, so that it is no word that came there by chance.
+                    let result = self.load(SCRIPT_PAGE, n as u32 * STEP_BYTES + RESULT);
+                    let found = result != 0 && code == Some(result) && self.is_its_own(n);
+                    check!(
+                        !found || !self.succeeded(n, 1) || !self.succeeded(n, 2),
+                        "step {n} of environment {:#x} has found {result:#x} in a new frame, after {}",
+                        self.knowledge.pid,
+                        describe(&self.steps[n - 1])
+                    );
+                }
                 Expect::FailureAfterSuccess | Expect::FailureAfterBoth => {
                     tally.expected += 1;
-                    let before: &[usize] = if step.expect == Expect::FailureAfterBoth { &[1, 3] } else { &[1] };
-                    let succeeded = |n| self.code(n) == Some(0) && self.is_intact(n);
-                    let all = before.iter().all(|before| n.checked_sub(*before).is_some_and(succeeded));
+                    let before: &[usize] = if step.expect == Expect::FailureAfterBoth { &[0, 1, 3] } else { &[0, 1] };
                     check!(
-                        blurred || !all || !succeeded(n),
+                        !before.iter().all(|&before| self.succeeded(n, before)),
                         "step {n} of environment {:#x} has succeeded: {}, after {}",
                         self.knowledge.pid,
                         describe(&step),
@@ -437,7 +455,6 @@ impl Hostile {
                 }
             }
         }
-        self.knowledge.blurred = blurred;
         for code in 0..EXCEPTIONS {
             let place = CAUSES + 4 * code as u32;
             let times = self.load(DATA_PAGE, place);

@@ -20,6 +20,8 @@ pub enum Expect {
     FailureAfterSuccess,
     /// It must not succeed if the step before did, and the one before that before: what was bound is bound no more.
     FailureAfterBoth,
+    /// What it loads must be 0 if the two steps before have succeeded.
+    ZeroAfterBoth,
     /// A transfer that must be refused. (A tick may have come instead.)
     Refusal,
 }
@@ -45,8 +47,6 @@ pub struct Knowledge {
     pub children: Vec<u32>,
     /// Slices of its own.
     pub slices: Vec<u32>,
-    /// Others execute the same script, or it has another context: what it has bound is not known any more.
-    pub blurred: bool,
 }
 
 /// Where steps bind pages: 16 in a row, and some that share their slots in the software TLB.
@@ -368,12 +368,12 @@ fn memory(world: &mut World, knowledge: &Knowledge, steps: &mut Vec<Step>) {
         steps.push(plain_call(Number::p_alloc, [ANY, 0, 0, 0]));
         return;
     };
-    let expect = if knowledge.blurred { Expect::Any } else { Expect::FailureAfterSuccess };
-    let after_both = if knowledge.blurred { Expect::Any } else { Expect::FailureAfterBoth };
+    let expect = Expect::FailureAfterSuccess;
+    let after_both = Expect::FailureAfterBoth;
     let writable = frame << PAGE_SHIFT | Lo::V | Lo::D | Lo::W;
     steps.push(plain_call(Number::tlbwr, [va, writable, 0, 0]));
     steps.push(plain(Kind::Store, va, random.next()));
-    match random.below(6) {
+    match random.below(7) {
         0 => {
             steps.push(plain_call(Number::tlbdeleten, [va, 1, 0, 0]));
             steps.push(Step { expect, ..plain(Kind::Load, va, 0) });
@@ -396,6 +396,13 @@ fn memory(world: &mut World, knowledge: &Knowledge, steps: &mut Vec<Step>) {
             // Read-only: loads are served, stores are not.
             steps.push(plain_call(Number::tlbwr, [va, frame << PAGE_SHIFT | Lo::V, 0, 0]));
             steps.push(Step { expect, ..plain(Kind::Store, va, 0) });
+        }
+        5 => {
+            // Nothing of what it holds is to be found by the next to have it.
+            steps.push(plain_call(Number::p_unref, [frame, 0, 0, 0]));
+            steps.push(plain_call(Number::p_alloc, [frame, 0, 0, 0]));
+            steps.push(plain_call(Number::tlbwr, [va, writable, 0, 0]));
+            steps.push(Step { expect: Expect::ZeroAfterBoth, ..plain(Kind::Reveal, va, 0) });
         }
         _ => {
             // A transfer of rights.
