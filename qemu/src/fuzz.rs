@@ -164,10 +164,24 @@ fn run(seed: u32, steps: u64, board: &Board, show: &Progress) -> Result<Run> {
         show.update(seed, &output, &mut shown);
     })?;
     let output = String::from_utf8_lossy(&output).into_owned();
-    let found = output.lines().rev().find_map(|line| line.strip_prefix("fuzz: found at ").map(str::trim_end));
-    let fault = describe_end(end, 0).map(|fault| found.map_or(fault, str::to_owned));
+    let fault = describe_end(end, 0).map(|fault| words_of(&output).unwrap_or(fault));
     let seconds = start.elapsed().as_secs_f64();
     Ok(Run { seed, fault, interrupted: end == End::Interrupted, seconds, output })
+}
+
+/// What the program has found, or a panic of the kernel's: its own words, if there are any.
+fn words_of(output: &str) -> Option<String> {
+    let mut lines = output.lines().map(str::trim_end);
+    while let Some(line) = lines.next() {
+        if let Some((_, found)) = line.strip_prefix("fuzz: found at ").and_then(|found| found.split_once(", ")) {
+            return Some(found.to_owned());
+        }
+        if let Some(panic) = line.strip_prefix("aegis: panic") {
+            // Where, and in the next line why.
+            return Some(format!("the kernel: panic{panic} {}", lines.next().unwrap_or_default()));
+        }
+    }
+    None
 }
 
 /// Shows the sums of all runs.
@@ -286,6 +300,14 @@ mod tests {
         );
         assert_eq!(sums.calls, [("pid".to_owned(), 3, 10)]);
         assert_eq!((sums.steps, sums.others), (11, vec!["ticks: 5".to_owned()]));
+    }
+
+    #[test]
+    fn the_words_of_what_was_found_are_found() {
+        assert_eq!(words_of("noise\nfuzz: found at seed 1, step 5: x\r\n").as_deref(), Some("step 5: x"));
+        let panic = words_of("aegis: panicked at a.rs:1:2:\r\nbecause\n");
+        assert_eq!(panic.as_deref(), Some("the kernel: panicked at a.rs:1:2: because"));
+        assert_eq!(words_of("fuzz: 10 of 20 steps"), None);
     }
 
     #[test]

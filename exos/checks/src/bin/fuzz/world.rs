@@ -100,7 +100,8 @@ impl World {
                 random.choose(&[0, 1, u32::MAX, 0xf_ffff, 0xffff, 0x1_0000, self.frame_count, self.frame_count + 1]),
                 Whose::Protected,
             ),
-            13 => (self.frame_count.wrapping_add(random.next() >> 12), Whose::Protected),
+            // As far as there is room for it in a binding.
+            13 => (self.frame_count + random.below((1 << 20) - self.frame_count), Whose::Protected),
             _ => (random.below(self.frame_count), Whose::Anybodys),
         }
     }
