@@ -5,7 +5,6 @@ use super::random::Random;
 use super::script::{self, CONTEXT_BYTES, Expect, Knowledge, Step};
 use super::world::World;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use exos::abi::calls::{ANY, Number, READ, READ_WRITE};
@@ -60,7 +59,6 @@ pub struct Tally {
     pub transfers: u32,
     /// Transfers to nobody, and those of which no refusal was noted.
     pub refusals: [u32; 2],
-    pub errors: BTreeMap<u32, u32>,
     pub causes: [u64; EXCEPTIONS],
     pub upcalls: u64,
     /// Expectations that were put to the test.
@@ -80,7 +78,6 @@ impl Tally {
             transfers_refused: 0,
             transfers: 0,
             refusals: [0; 2],
-            errors: BTreeMap::new(),
             causes: [0; EXCEPTIONS],
             upcalls: 0,
             expected: 0,

@@ -35,7 +35,7 @@ pub fn instruction(random: &mut Random, fragile: bool, place: u32, end: u32) -> 
             random.choose(&[0x28, 0x29, 0x2a, 0x2b, 0x2e]) << 26 | rt | offset
         }
         9 => random.choose(&[0x28, 0x29, 0x2a, 0x2b, 0x2e]) << 26 | rs | rt | immediate,
-        10 | 11 if place % 2 == 0 => {
+        10 | 11 if place.is_multiple_of(2) => {
             let offset = random.below(end).wrapping_sub(place + 1) & 0xffff;
             match random.below(8) {
                 0..5 => (4 + random.below(2)) << 26 | rs | rt | offset,

@@ -170,7 +170,8 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
                 frame = (world.random.any(&knowledge.pages).unwrap_or(0), Whose::Anybodys);
             }
             let (frame, whose) = frame;
-            let takes = is(Number::p_add) || is(Number::p_alloc);
+            let is_kernels = world.readable.last() != Some(&frame);
+            let takes = is(Number::p_add) || is(Number::p_alloc) || (is(Number::p_unref) && is_kernels);
             // All the ones stand for any.
             let any = frame == ANY && is(Number::p_alloc);
             (frame, !any && (whose == Whose::Protected || (whose == Whose::Readable && takes)))
