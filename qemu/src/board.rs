@@ -58,6 +58,8 @@ pub struct Board {
     pub semihosting: bool,
     /// Memory holds anything at power-on, as on hardware, and not zeros, where the emulator offers that.
     pub dirty_memory: bool,
+    /// Memory, in MB; `None`: what the board has by itself.
+    pub memory: Option<u32>,
     /// The console.
     pub console: Console,
     /// Count instructions.

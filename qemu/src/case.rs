@@ -38,6 +38,8 @@ pub struct Case {
     pub only: Option<Machine>,
     /// Memory holds anything at power-on.
     pub dirty_memory: bool,
+    /// Memory, in MB, if it is not what the board has by itself.
+    pub memory: Option<u32>,
     /// What is typed, at once, and so read when the guest is ready for it; at most what fits into a pipe.
     pub input: &'static str,
     /// The guest can end QEMU with an exit status.
@@ -61,6 +63,7 @@ impl Case {
             features: Vec::new(),
             only: None,
             dirty_memory: false,
+            memory: None,
             input: "",
             semihosting: true,
             file: None,
@@ -94,6 +97,11 @@ impl Case {
     /// With memory that holds anything at power-on.
     pub fn dirty_memory(self) -> Case {
         Case { dirty_memory: true, ..self }
+    }
+
+    /// With so many MB of memory.
+    pub fn memory(self, memory: u32) -> Case {
+        Case { memory: Some(memory), ..self }
     }
 
     /// With this input on the console.

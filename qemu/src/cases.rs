@@ -4,6 +4,7 @@
 
 use crate::case::Case;
 use crate::counts::{Counts, Tally};
+use crate::fuzz;
 use crate::machine::Machine;
 use aegis_abi::status as kernel;
 use anyhow::{Context, Result, ensure};
@@ -185,6 +186,8 @@ pub fn cases(machine: Machine) -> Vec<Case> {
         Case::tap("random_calls").features(&["checked"]),
         Case::tap("memory").name("checked::memory").features(&["checked"]),
         Case::tap("calls").name("checked::calls").features(&["checked"]),
+        // The adversary, for a moment: `./x fuzz` does more.
+        fuzz(machine),
         // Where memory is not zeroed by the emulator.
         Case::tap("memory")
             .name("dirty memory::memory")
@@ -209,6 +212,19 @@ pub fn cases(machine: Machine) -> Vec<Case> {
             .shows(&["cannot start 'garbage': not an executable", "ELF"])
             .never(&["panic"]),
     ]
+}
+
+/// A short run of the adversary, on a small machine.
+fn fuzz(machine: Machine) -> Case {
+    let steps = match machine {
+        Machine::Malta => 150_000,
+        Machine::Decstation => 60_000,
+    };
+    Case::output("fuzz", &fuzz::command_line(1, steps))
+        .features(fuzz::FEATURES)
+        .memory(fuzz::MEMORY)
+        .limit(120)
+        .shows(&["fuzz: seed 1, ", "steps: nothing found"])
 }
 
 /// A fault planted in the kernel: it must end in a panic with registers and a backtrace by symbol.

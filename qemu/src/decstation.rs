@@ -29,7 +29,7 @@ impl Emulator for Gxemul {
     fn check(&self, _counting: bool) -> Result<()> {
         let mut command = Command::new(EMULATOR);
         command.arg("-h");
-        let patience = Patience { first_output: None, end: Some(ANSWER) };
+        let patience = Patience { end: Some(ANSWER), ..Patience::default() };
         let mut output = Vec::new();
         let command = session::without_input(command);
         let end = session::run(command, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))
@@ -58,6 +58,10 @@ impl Emulator for Gxemul {
         words.extend(MACHINE);
         if board.dirty_memory {
             words.push("-S");
+        }
+        let memory = board.memory.map(|memory| memory.to_string());
+        if let Some(memory) = &memory {
+            words.extend(["-M", memory]);
         }
         let mut words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         words.extend(["-o".into(), board.command_line.clone().into(), board.kernel.clone().into()]);

@@ -29,7 +29,7 @@ struct Version(u32, u32);
 fn version() -> Result<Version> {
     let mut command = Command::new(EMULATOR);
     command.arg("--version");
-    let patience = Patience { first_output: None, end: Some(ANSWER) };
+    let patience = Patience { end: Some(ANSWER), ..Patience::default() };
     let mut output = Vec::new();
     let end =
         session::run(session::without_input(command), Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))
@@ -78,6 +78,9 @@ impl Emulator for Qemu {
                 Console::File(path) => format!("file:{}", doubled_commas(path)).into(),
             },
         );
+        if let Some(memory) = board.memory {
+            add("-m", memory.to_string().into());
+        }
         add("-kernel", board.kernel.clone().into());
         add("-append", board.command_line.clone().into());
         if board.semihosting {
@@ -168,6 +171,7 @@ mod tests {
             console: Console::File("a,b".into()),
             counting: Some(Counting { plugin: Some("p.so".into()), out: "o,1".into(), vectors: vec![0x8000_0100] }),
             gdb_port: Some(1234),
+            memory: Some(16),
             ..Board::default()
         };
         let words = words(&board);
@@ -176,6 +180,7 @@ mod tests {
             "-serial file:a,,b",
             "-icount shift=4,sleep=off -plugin p.so,out=o,,1,vector=0x80000100",
             "-gdb tcp:127.0.0.1:1234 -S",
+            "-m 16 ",
         ] {
             assert!(words.contains(part), "{part} is not in {words}");
         }

@@ -207,7 +207,7 @@ fn boot(workspace: &Workspace, board: &Board, symbols: &Symbols, figures: &mut f
     let mut annotator = Annotator::new(|address| symbols.describe(address));
     let end = {
         let _saved = terminal::Saved::new();
-        let patience = Patience { first_output: Some(BOOT), end: None };
+        let patience = Patience { first_output: Some(BOOT), ..Patience::default() };
         board.run(Input::Ours, Errors::Inherited, patience, |chunk| {
             figures.push(chunk);
             let mut out = std::io::stdout().lock();

@@ -19,6 +19,8 @@ const CHUNKS: usize = 256;
 pub struct Patience {
     /// Until it first shows something.
     pub first_output: Option<Duration>,
+    /// Between what it shows.
+    pub silence: Option<Duration>,
     /// Until it ends.
     pub end: Option<Duration>,
 }
@@ -30,7 +32,7 @@ pub enum End {
     Exited(i32),
     /// By a signal that was not ours.
     Signalled(i32),
-    /// It showed nothing for so long, and was killed.
+    /// It showed nothing (more) for so long, and was killed.
     Silent(Duration),
     /// It did not end for so long, and was killed.
     TooLong(Duration),
@@ -90,13 +92,13 @@ pub fn run_until(
 
     let chunks = read_in_background(reader);
     let start = Instant::now();
-    let mut silent = true;
+    let (mut silent, mut last) = (true, start);
     let mut speaking = true;
     let stop = loop {
         if speaking {
             match chunks.recv_timeout(TICK) {
                 Ok(chunk) => {
-                    silent = false;
+                    (silent, last) = (false, Instant::now());
                     if let Some(status) = sink(&chunk) {
                         break End::Exited(status);
                     }
@@ -117,6 +119,8 @@ pub fn run_until(
         if terminal::interrupted() {
             break End::Interrupted;
         } else if let Some(limit) = over(patience.first_output).filter(|_| silent) {
+            break End::Silent(limit);
+        } else if let Some(limit) = patience.silence.filter(|&limit| !silent && last.elapsed() >= limit) {
             break End::Silent(limit);
         } else if let Some(limit) = over(patience.end) {
             break End::TooLong(limit);
@@ -204,14 +208,23 @@ mod tests {
     #[test]
     fn silence_is_not_waited_for() {
         let limit = Duration::from_millis(200);
-        let (end, output) = shell("exec sleep 60", Patience { first_output: Some(limit), end: None });
+        let (end, output) = shell("exec sleep 60", Patience { first_output: Some(limit), ..Patience::default() });
         assert_eq!((end, output.as_str()), (End::Silent(limit), ""));
     }
 
     #[test]
     fn one_that_speaks_may_go_on_up_to_its_limit() {
         let (silence, limit) = (Duration::from_millis(300), Duration::from_millis(800));
-        let (end, output) = shell("echo a; exec sleep 60", Patience { first_output: Some(silence), end: Some(limit) });
+        let patience = Patience { first_output: Some(silence), end: Some(limit), ..Patience::default() };
+        let (end, output) = shell("echo a; exec sleep 60", patience);
         assert_eq!((end, output.as_str()), (End::TooLong(limit), "a\n"));
+    }
+
+    #[test]
+    fn one_that_falls_silent_is_not_waited_for() {
+        let limit = Duration::from_millis(200);
+        let patience = Patience { silence: Some(limit), ..Patience::default() };
+        let (end, output) = shell("echo a; exec sleep 60", patience);
+        assert_eq!((end, output.as_str()), (End::Silent(limit), "a\n"));
     }
 }

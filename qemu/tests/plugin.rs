@@ -162,7 +162,7 @@ fn count(vectors: &[u32]) -> Counts {
         ..Board::default()
     };
     let mut output = Vec::new();
-    let patience = Patience { first_output: None, end: Some(Duration::from_secs(60)) };
+    let patience = Patience { end: Some(Duration::from_secs(60)), ..Patience::default() };
     let end = board.run(Input::None, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk)).unwrap();
     assert_eq!(end, End::Exited(STATUS_CODE.into()), "{}", String::from_utf8_lossy(&output));
     Counts::read(&out).unwrap()

@@ -149,7 +149,7 @@ fn run() -> (Counts, String) {
         ..Board::default()
     };
     let mut output = Vec::new();
-    let patience = Patience { first_output: None, end: Some(Duration::from_secs(60)) };
+    let patience = Patience { end: Some(Duration::from_secs(60)), ..Patience::default() };
     let end = board.run(Input::None, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk)).unwrap();
     let output = String::from_utf8(output).unwrap();
     assert_eq!(end, End::Exited(5), "{output}");

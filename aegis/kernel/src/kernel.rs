@@ -297,10 +297,10 @@ impl<M: Machine> Kernel<M> {
 
 #[cfg(feature = "checked")]
 impl<M: Machine> Kernel<M> {
-    /// Calls between two checks of all invariants.
+    /// Calls, and ticks, between two checks of all invariants.
     const CHECK_INTERVAL: u32 = 1024;
 
-    fn check_now_and_then(&mut self) {
+    pub(crate) fn check_now_and_then(&mut self) {
         self.calls = self.calls.wrapping_add(1);
         if self.calls.is_multiple_of(Self::CHECK_INTERVAL) {
             self.check_or_panic();

@@ -68,6 +68,8 @@ impl<M: Machine> Kernel<M> {
 
     /// The clock has ticked.
     pub fn tick(&mut self) {
+        #[cfg(feature = "checked")]
+        self.check_now_and_then();
         self.schedule.ticks = self.schedule.ticks.wrapping_add(1);
         self.schedule.early = 0;
         self.fire_timers();

@@ -59,7 +59,7 @@ fn own(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<()> 
         "breakpoint add {start:#x}\ncontinue\nreg\nbreakpoint delete 0\nbreakpoint add vec_general\ncontinue\nstep\nquit\n"
     );
     commands.write_all(asked.as_bytes()).context("cannot write to a pipe")?;
-    let patience = Patience { first_output: None, end: Some(Duration::from_secs(60)) };
+    let patience = Patience { end: Some(Duration::from_secs(60)), ..Patience::default() };
     let mut output = Vec::new();
     let end = session::run(command, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))?;
     let output = String::from_utf8_lossy(&output);
@@ -115,7 +115,7 @@ fn gdb(workspace: &Workspace, report: &mut Report) -> Result<()> {
         command.args(["-ex", gdb]);
     }
     workspace.show(&command);
-    let patience = Patience { first_output: None, end: Some(Duration::from_secs(60)) };
+    let patience = Patience { end: Some(Duration::from_secs(60)), ..Patience::default() };
     let mut output = Vec::new();
     let command = session::without_input(command);
     let end = session::run(command, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))?;

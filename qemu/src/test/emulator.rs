@@ -88,13 +88,14 @@ fn run_case(
         command_line: case.command_line.clone(),
         semihosting: case.semihosting,
         dirty_memory: case.dirty_memory,
+        memory: case.memory,
         counting: counting.clone(),
         ..Board::default()
     };
     let shown = board.command()?;
     workspace.show(&shown);
 
-    let patience = Patience { first_output: Some(BOOT.min(case.limit)), end: Some(case.limit) };
+    let patience = Patience { first_output: Some(BOOT.min(case.limit)), end: Some(case.limit), ..Patience::default() };
     let mut output = Vec::new();
     let input = if case.input.is_empty() { Input::None } else { Input::Text(case.input) };
     let end = board.run(input, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))?;

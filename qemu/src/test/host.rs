@@ -74,7 +74,7 @@ fn run_binary(workspace: &Workspace, built: &Artifact, images: &[Built], report:
 
     report.progress(&group);
     let mut output = Output::default();
-    let end = session::run(command, Errors::Taken, Patience { first_output: None, end: Some(LIMIT) }, |chunk| {
+    let end = session::run(command, Errors::Taken, Patience { end: Some(LIMIT), ..Patience::default() }, |chunk| {
         for line in output.take(chunk) {
             let Some((name, outcome)) = parse_result(&line) else { continue };
             if !wanted.remove(name) {
@@ -118,7 +118,7 @@ fn run_examples(workspace: &Workspace, packages: &[&str], report: &mut Report) -
     workspace.show(&command);
     let mut output = Output::default();
     let mut failed = Vec::new();
-    let end = session::run(command, Errors::Taken, Patience { first_output: None, end: Some(LIMIT) }, |chunk| {
+    let end = session::run(command, Errors::Taken, Patience { end: Some(LIMIT), ..Patience::default() }, |chunk| {
         for line in output.take(chunk) {
             match parse_result(&line) {
                 Some((name, Outcome::Passed)) => report.result(&format!("{GROUP}::{name}"), Ok(())),

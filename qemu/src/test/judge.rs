@@ -38,7 +38,7 @@ pub fn judge(expect: &Expect, end: End, output: &str) -> Verdict {
     }
 }
 
-fn describe_end(end: End, expected: i32) -> Option<String> {
+pub fn describe_end(end: End, expected: i32) -> Option<String> {
     match end {
         End::Exited(status) if status == expected => None,
         End::Exited(status) => Some(format!("exit status {status} instead of {expected}")),

@@ -3,8 +3,8 @@
 mod audit;
 mod debugger;
 mod emulator;
-mod host;
-mod judge;
+pub(crate) mod host;
+pub(crate) mod judge;
 mod lint;
 mod report;
 
@@ -28,7 +28,7 @@ pub struct Options {
 }
 
 /// What is built for a machine before its tests.
-struct Built {
+pub(crate) struct Built {
     machine: Machine,
     programs: Vec<Program>,
     kernel: PathBuf,

@@ -67,6 +67,20 @@ pub const FROM: u32 = WORDS + 28;
 /// BadVAddr as the handler for exceptions got it.
 pub const BAD_VADDR: u32 = WORDS + 24;
 
+/// What the guard watches besides its registers, with [`GUARDED`] words each: where its pages are, what their words sum up to, and what it
+/// binds those to that are under no guaranteed mapping. (Where the hits of the prologue's restore do not reach.)
+pub const PLACES: u32 = 0xe00;
+/// See [`PLACES`].
+pub const SUMS: u32 = PLACES + 4 * GUARDED;
+/// See [`PLACES`].
+pub const BINDINGS: u32 = SUMS + 4 * GUARDED;
+/// Turns that are left to the guard in this slice.
+pub const LEFT: u32 = BINDINGS + 4 * GUARDED;
+/// How often it found a wrong sum.
+pub const WRONG: u32 = LEFT + 4;
+/// Pages that the guard watches.
+pub const GUARDED: u32 = 4;
+
 /// Where it came: a word for each instruction of the prologue's restore, or a byte for each of the core of a library's pinned text.
 pub const HITS: u32 = 0x800;
 
@@ -429,6 +443,76 @@ global_asm!(
     "b     exos_checks_bare_hold",
     " nop",
 
+    // The guard: as `hold`, and sums up a page of its own in each turn. After as many turns as LIMIT says it yields, unless its slice is
+    // over before.
+    ".globl exos_checks_bare_guard",
+    "exos_checks_bare_guard:",
+    "LOAD_HI_LO {given}",
+    "ALL_REGISTERS lw, {given}",
+    ".rept 32",
+    "nop",
+    ".endr",
+    "ALL_REGISTERS sw, {found}",
+    "STORE_HI_LO {found}",
+    "move  $t0, $zero",
+    "1:",
+    "lw    $t1, {given}($t0)",
+    "lw    $t2, {found}($t0)",
+    "lw    $t3, {failed}($zero)",
+    "beq   $t1, $t2, 2f",
+    " addiu $t0, $t0, 4",
+    "addiu $t3, $t3, 1",
+    "sw    $t3, {failed}($zero)",
+    "2:",
+    "sltiu $t1, $t0, 4 * 34",
+    "bnez  $t1, 1b",
+    " nop",
+    "lw    $t0, {count}($zero)",
+    "nop",
+    "andi  $s0, $t0, {guarded} - 1",
+    "sll   $s0, $s0, 2",                    // s0 = the page's number, as an offset
+    "lw    $s1, {places}($s0)",             // s1 = where
+    "move  $s2, $zero",                     // s2 = sum
+    "li    $s5, {page_bytes}",              // s5 = bytes left
+    "3:",
+    "lw    $s3, 0($s1)",                    // a miss here loses what a call may change: see `insert`
+    "addiu $s1, $s1, 4",
+    "addu  $s2, $s2, $s3",
+    "addiu $s5, $s5, -4",
+    "bnez  $s5, 3b",
+    " nop",
+    "lw    $t0, {sums}($s0)",
+    "lw    $t1, {wrong}($zero)",
+    "beq   $t0, $s2, 4f",
+    " addiu $t1, $t1, 1",
+    "sw    $t1, {wrong}($zero)",
+    "4:",
+    "COUNT_UP {count}",
+    "lw    $t0, {left}($zero)",
+    "nop",
+    "addiu $t0, $t0, -1",
+    "bgtz  $t0, exos_checks_bare_guard",
+    " sw   $t0, {left}($zero)",
+    "lw    $t0, {limit}($zero)",
+    "sw    $zero, {queue_mask}($zero)",     // no epilogue in what follows
+    "sw    $t0, {left}($zero)",
+    "addiu $t0, $zero, {code} + exos_checks_bare_guard - exos_checks_bare",
+    "sw    $t0, {slot}($zero)",
+    "move  $a0, $zero",
+    "CALL  {yield}",
+    "b     exos_checks_bare_leave",
+    " nop",
+
+    // The guard's handler for exceptions, which are misses: binds the page, and repeats the access.
+    ".globl exos_checks_bare_insert",
+    "exos_checks_bare_insert:",
+    "move  $s4, $a0",
+    "move  $a0, $a1",
+    "lw    $a1, {bindings}($s0)",
+    "CALL  {tlbwr}",
+    "jr    $s4",
+    " nop",
+
     // An epilogue that comes late, once: as LIMIT says, two instructions a turn.
     ".globl exos_checks_bare_late",
     "exos_checks_bare_late:",
@@ -485,6 +569,14 @@ global_asm!(
     ".purgem ALL_REGISTERS",
     ".purgem COUNT_UP",
     ".set pop",
+    guarded = const GUARDED,
+    places = const DATA + PLACES,
+    sums = const DATA + SUMS,
+    bindings = const DATA + BINDINGS,
+    left = const DATA + LEFT,
+    wrong = const DATA + WRONG,
+    page_bytes = const PAGE_BYTES,
+    tlbwr = const Number::tlbwr as u32,
     code = const CODE,
     slot = const DATA + SLOT,
     intx = const DATA + INTX,
@@ -602,6 +694,10 @@ entries! {
     Hungry = exos_checks_bare_hungry;
     /// Beginning and prologue that reads the page of [`Pages::with_guest`], and yields.
     Guest = exos_checks_bare_guest;
+    /// Beginning of the guard, which holds what is given in all registers, and sums up its pages: see [`PLACES`].
+    Guard = exos_checks_bare_guard;
+    /// The guard's handler for misses.
+    Insert = exos_checks_bare_insert;
     /// Epilogue that comes late, once: by [`LIMIT`] turns of two instructions.
     Late = exos_checks_bare_late;
     /// Beginning that arms the timer again and again.

@@ -9,6 +9,7 @@ pub mod bare;
 pub mod calls;
 pub mod code;
 pub mod fp;
+pub mod hostile;
 pub mod library;
 pub mod registers;
 pub mod spans;
