@@ -48,6 +48,9 @@ pub const UPCALLS: u32 = 0x380;
 /// Who has done each step, a word each. (Environments that hostile ones make can do the same script.)
 pub const WHO: u32 = 0x400;
 
+/// The repossession vector.
+pub const VECTOR: u32 = 0x600;
+
 /// Steps of a script.
 pub const STEPS: u32 = PAGE_BYTES / STEP_BYTES;
 /// Bytes of a step: kind, four arguments, number of the call, its result, its [`NOTE`].
@@ -78,9 +81,8 @@ pub enum Kind {
     JumpLoaded = 5,
 }
 
-const _: () = assert!(
-    QUEUE + size_of::<InterruptQueue>() as u32 <= REGISTERS && STEP_BYTES == 32 && WHO + 4 * STEPS <= PAGE_BYTES
-);
+const _: () =
+    assert!(QUEUE + size_of::<InterruptQueue>() as u32 <= REGISTERS && STEP_BYTES == 32 && WHO + 4 * STEPS <= VECTOR);
 
 global_asm!(
     ".section .text.exos_checks_hostile, \"ax\", @progbits",

@@ -16,7 +16,7 @@ use exos_checks::raw::bare::{free, give_slice, make};
 use exos_checks::raw::calls::{address_of, call, load};
 use exos_checks::raw::hostile::{
     CAUSES, CODE, CONTEXTS, CURSOR, DATA, Entry, GENX, INTX, Kind, NOTE, QUEUE, REGISTERS, RESULT, SCRATCH, SCRIPT,
-    STEP_BYTES, STEPS, UPCALLS, WHO,
+    STEP_BYTES, STEPS, UPCALLS, VECTOR, WHO,
 };
 use exos_checks::tap::{NotPassed, Outcome};
 use exos_checks::{check, get};
@@ -145,6 +145,7 @@ impl Hostile {
             genx_save_area: data + GENX,
             intx_save_area: data + INTX,
             iq: data + QUEUE,
+            vector: random.choose(&[data + VECTOR, 0]),
             xh: [handler; EXCEPTIONS],
             ih: random.choose(&[Entry::Upcall.address(), 0]),
             epi: Entry::Yield.address(),

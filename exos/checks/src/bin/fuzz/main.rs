@@ -13,6 +13,7 @@ extern crate alloc;
 mod hostile;
 mod instruction;
 mod random;
+mod scarcity;
 mod script;
 mod victim;
 mod world;
@@ -29,6 +30,7 @@ use exos_checks::tap::{NotPassed, Outcome};
 use exos_checks::{check_eq, get};
 use hostile::{Hostile, Tally};
 use random::Random;
+use scarcity::Scarcity;
 use victim::Victim;
 use world::{Last, World};
 
@@ -139,8 +141,16 @@ fn run(seed: u32, steps: u64, tally: &mut Tally) -> Outcome {
     for _ in 0..HOSTILE {
         hostile.push(Hostile::new(code.get())?);
     }
+    let mut scarcity = None;
     let mut told = 0;
     for round in 1u32.. {
+        // In one run of three, memory is scarce, when the director has what it needs itself.
+        if seed.is_multiple_of(3) && round == ROUNDS {
+            scarcity = Some(Scarcity::new());
+        }
+        if let Some(scarcity) = &mut scarcity {
+            scarcity.attend(&mut world.random);
+        }
         for one in &mut hostile {
             if one.is_alive() {
                 one.attend(&mut world, tally)?;
@@ -166,6 +176,9 @@ fn run(seed: u32, steps: u64, tally: &mut Tally) -> Outcome {
         if tally.steps >= steps {
             break;
         }
+    }
+    if let Some((asked, taken)) = scarcity.as_ref().map(Scarcity::told) {
+        println!("# sum requests for frames, and frames taken by force: {asked} {taken}");
     }
     let (starts, turns) = victim.told();
     println!("# sum slices and turns of the victim: {starts} {turns}");

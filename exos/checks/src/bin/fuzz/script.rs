@@ -164,6 +164,16 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
             _ => (world.random.any(&knowledge.slices).unwrap_or(ANY), false),
         },
         "frame" if is(Number::p_alloc) && !world.random.one_in(3) => (ANY, false),
+        // What the kernel looks at is where the bytes are, beyond the offset.
+        "frame" if is(Number::memset) => (world.frame(&knowledge.frames).0, false),
+        // None may be copied.
+        "to" | "from" if is(Number::memcpy) => (world.frame(&knowledge.frames).0, false),
+        "frames" => (if world.random.one_in(4) { world.number() } else { world.random.below(3) }, false),
+        "into" => {
+            let pointer = pointer(world);
+            (pointer, pointer >= USER_END)
+        }
+        "flag" => (world.random.below(3), false),
         "frame" => {
             let mut frame = world.frame(&knowledge.frames);
             if !world.fragile && world.random.one_in(128) {
@@ -235,6 +245,21 @@ fn call(world: &mut World, knowledge: &Knowledge) -> Step {
     }
     if row.number == Number::r#yield as u32 && arguments[0] == 0 {
         fails = false;
+    }
+    let [to, offset, frames, bytes] = arguments;
+    let overwritten = match row.number {
+        n if n == Number::memcpy as u32 => Some((to, frames)),
+        n if n == Number::memset as u32 => {
+            Some((to.wrapping_add(offset >> PAGE_SHIFT), (bytes >> PAGE_SHIFT).saturating_add(2)))
+        }
+        _ => None,
+    };
+    if let Some((first, count)) = overwritten
+        && world.fragile
+        && knowledge.pages.iter().any(|&page| page.wrapping_sub(first) < count)
+    {
+        // What is stored there would be executed.
+        arguments[0] = 0;
     }
     let expect = if fails { Expect::Failure } else { Expect::Any };
     Step { kind: Kind::Call, arguments, number: row.number, expect }
