@@ -11,4 +11,5 @@ mod names;
 mod physical;
 mod random;
 mod revocation;
+mod rights;
 mod slices;

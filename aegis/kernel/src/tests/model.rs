@@ -445,6 +445,13 @@ pub fn reference<G: Geometry>(kernel: &mut Kernel<Model<G>>, va: u32) -> Option<
     panic!("a refill of {va:#x} did not help");
 }
 
+/// The context at a physical address.
+pub fn env_at<G: Geometry>(kernel: &Kernel<Model<G>>, address: u32) -> Env {
+    let mut env = Env::EMPTY;
+    kernel.machine.read(address, env.as_mut_bytes());
+    env
+}
+
 /// Puts a structure into memory, at a physical address.
 pub fn put<G: Geometry>(kernel: &Kernel<Model<G>>, address: u32, env: &Env) {
     kernel.machine.write(address, env.as_bytes());

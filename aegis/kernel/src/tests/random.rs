@@ -2,8 +2,10 @@
 //! nothing.
 
 use super::model::*;
+use super::rights::Rights;
 use crate::Kernel;
 use crate::machine::Machine;
+use crate::name::number_of_tag;
 use aegis_abi::calls::{ANY, NEXT, Number};
 use aegis_abi::limits::{PAGE_SHIFT, RESERVED_FRAMES};
 use aegis_abi::{Env, Error, Lo, Mapping};
@@ -170,10 +172,35 @@ fn own_page<G: Geometry>(kernel: &Kernel<Model<G>>) -> Option<u32> {
     Some(lo.pfn() << PAGE_SHIFT).filter(|&page| lo.w() && page < FRAMES << PAGE_SHIFT)
 }
 
-/// Makes a call, and says whether it failed without leaving everything as it was.
-fn call<G: Geometry>(kernel: &mut Kernel<Model<G>>, number: u32, arguments: [u32; 4]) -> bool {
+/// Makes a call, has the model follow, and says whether it failed without leaving everything as it was.
+fn call<G: Geometry>(kernel: &mut Kernel<Model<G>>, rights: &mut Rights, number: u32, arguments: [u32; 4]) -> bool {
+    const ALLOC: u32 = Number::p_alloc as u32;
+    const UNREF: u32 = Number::p_unref as u32;
+    const ADD: u32 = Number::p_add as u32;
+    const CREATE: u32 = Number::e_alloc as u32;
     let before = snapshot(kernel);
-    kernel.call(number, arguments).is_err_and(|error| error != Error::TryAgain) && before != snapshot(kernel)
+    let current = kernel.current();
+    let named = number_of_tag(arguments[1]);
+    let given = own_page(kernel).map(|page| env_at(kernel, page | ENV_OFFSET));
+    match (number, kernel.call(number, arguments)) {
+        (_, Err(error)) => return error != Error::TryAgain && before != snapshot(kernel),
+        (ALLOC, Ok(n)) => {
+            // Others may have lost it just now.
+            rights.check_force(kernel, n);
+            rights.allocated(current, n);
+        }
+        (UNREF, Ok(_)) => rights.given_up(current, arguments[0]),
+        (ADD, Ok(_)) => rights.added(current, arguments[0], named, arguments[2]),
+        (CREATE, Ok(pid)) => {
+            let env = given.filter(|_| arguments[1] == GUARANTEED_VA | ENV_OFFSET);
+            match env {
+                Some(env) => rights.created(current, number_of_tag(pid), &env),
+                None => *rights = Rights::of(kernel),
+            }
+        }
+        _ => {}
+    }
+    false
 }
 
 fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
@@ -185,6 +212,7 @@ fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
     if clock {
         kernel.set_clock(256);
     }
+    let mut rights = Rights::of(&kernel);
     // The last that an environment of each number was called before the one that lives.
     let (mut stale, mut names) = ([0; NUMBERS], [0; NUMBERS]);
     let reserved = |kernel: &Kernel<Model<G>>| {
@@ -223,20 +251,20 @@ fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
                     }
                 }
             }
-            Step::Call(number, arguments) => changed = call(&mut kernel, *number, *arguments),
+            Step::Call(number, arguments) => changed = call(&mut kernel, &mut rights, *number, *arguments),
             Step::CallOn(number, arguments) => {
                 let words = arguments.map(|argument| match argument {
                     Argument::Word(word) => word,
                     Argument::Pid(Who { number, stale: true }) => stale[number],
                     Argument::Pid(Who { number, .. }) => names[number],
                 });
-                changed = call(&mut kernel, *number as u32, words);
+                changed = call(&mut kernel, &mut rights, *number as u32, words);
             }
             Step::ESet(env) => {
                 if let Some(page) = own_page(&kernel) {
                     put(&kernel, page | ENV_OFFSET, env);
                 }
-                changed = call(&mut kernel, Number::e_set as u32, [GUARANTEED_VA | ENV_OFFSET, 0, 0, 0]);
+                changed = call(&mut kernel, &mut rights, Number::e_set as u32, [GUARANTEED_VA | ENV_OFFSET, 0, 0, 0]);
             }
             Step::EAlloc(number, given, own) => {
                 if let Some(page) = own_page(&kernel) {
@@ -250,7 +278,8 @@ fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
                     }
                     put(&kernel, page | ENV_OFFSET, &env);
                 }
-                changed = call(&mut kernel, Number::e_alloc as u32, [*number, GUARANTEED_VA | ENV_OFFSET, 0, 0]);
+                changed =
+                    call(&mut kernel, &mut rights, Number::e_alloc as u32, [*number, GUARANTEED_VA | ENV_OFFSET, 0, 0]);
             }
             Step::Miss(va) => {
                 if (0x1000..0x8000_0000).contains(va) {
@@ -259,6 +288,7 @@ fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
             }
         }
         assert!(!changed, "a failed call changed something: {step:x?}");
+        rights.check(&kernel);
         if let Err(inconsistency) = kernel.check() {
             panic!("after {step:x?}: {inconsistency}");
         }
