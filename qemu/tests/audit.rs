@@ -206,6 +206,13 @@ fn instructions_that_came_later_are_refused() {
     }
     // What every MIPS has, markers of spans among it.
     assert_eq!(wrong(&[RFE, TLBWR, SYSCALL, 0x0000_000d, 0x3c00_0007, immediate(0x2a, A0, T0, 0)]), []);
+    // The floating-point unit: `add.s`, `lwc1` to a register whose number is that of a general one which is used next, `swc1`.
+    assert_eq!(wrong(&[0x4600_0000, 0xc488_0000, 0x0100_1021, 0xe488_0000, NOP]), []);
+    // `mfc1` and `cfc1` load a general register, too.
+    for load in [0x4408_0000, 0x4448_f800] {
+        assert_eq!(wrong(&[load, 0x0100_1021, NOP]), [(Kind::LoadDelay, 0)], "{load:08x}");
+        assert_eq!(wrong(&[load, NOP, 0x0100_1021, NOP]), [], "{load:08x}");
+    }
 }
 
 #[test]
