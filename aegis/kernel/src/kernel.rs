@@ -15,6 +15,9 @@ use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, GUARANTEED_MAPPINGS, PAGE_SHIFT};
 use aegis_abi::{Error, Lo, Pid, status};
 use stlb::Geometry;
 
+/// The exception code of a TLB miss on a load or a fetch.
+const TLB_LOAD: usize = 2;
+
 /// Number of the first environment: it alone may power the machine off.
 pub const FIRST: usize = 0;
 
@@ -78,7 +81,8 @@ impl<M: Machine> Kernel<M> {
     /// Answers a TLB miss of the running environment at `address` that the refill sequence could not answer: STLB,
     /// overflow buffer, guaranteed mapping, application, in this order (thesis 3.1.1).
     ///
-    /// A hit in the STLB is possible here, after a reference to the invalid half of a live entry.
+    /// A hit in the STLB is possible here, after a reference to the invalid half of a live entry. An environment whose handler for misses
+    /// is missing itself is destroyed: then this does not return on hardware.
     pub fn miss(&mut self, address: u32) -> Miss {
         let context = self.context_register(address);
         let half = M::Geometry::half(address);
@@ -97,7 +101,13 @@ impl<M: Machine> Kernel<M> {
                 self.machine.count(Refill::Guaranteed);
                 Miss::Refilled
             }
-            None => Miss::Upcall,
+            None => {
+                // Its handler misses itself: that would go on for ever, and GXemul would find no moment for an interrupt in it.
+                if address != 0 && address == self.environment().context.xh[TLB_LOAD] {
+                    self.unhandled(TLB_LOAD as u32, address, address);
+                }
+                Miss::Upcall
+            }
         }
     }
 

@@ -485,3 +485,17 @@ fn a_thousand_creations_and_destructions_leave_no_trace() {
     creations::<Mips32>();
     creations::<R3000>();
 }
+
+#[test]
+fn an_environment_whose_handler_for_misses_is_missing_is_destroyed() {
+    let mut kernel = family(2);
+    run_as(&kernel, 1);
+    // Its other handlers may miss, as it may miss anything: that goes to this one.
+    let handler = handler(1, 0);
+    assert_eq!(kernel.miss(handler + 4), Miss::Upcall);
+    assert_eq!(living(&kernel), [FIRST, 1, 2]);
+    kernel.miss(handler);
+    kernel.check().unwrap();
+    assert_eq!(living(&kernel), [FIRST, 2]);
+    assert_ne!(kernel.current(), 1);
+}
