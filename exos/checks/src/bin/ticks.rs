@@ -75,9 +75,9 @@ fn alike() -> Outcome {
         turns.fill_with(|| turns_to_tick(PATIENCE));
     }
     exos::println!("# turns from tick to tick: {turns:?}");
-    // The first was under way already; the others need not be a whole number.
+    // The first was under way already; the others need not be a whole number, and GXemul runs a few instructions as one.
     let (least, most) = turns[1..].iter().fold((u32::MAX, 0), |(least, most), &n| (least.min(n), most.max(n)));
-    check!(most - least <= 1, "from {least} to {most} turns");
+    check!(most - least <= 2, "from {least} to {most} turns");
     check!((PERIOD - 500..=PERIOD + 500).contains(&(most * TURN)), "{most} turns of {TURN} instructions");
     Ok(())
 }

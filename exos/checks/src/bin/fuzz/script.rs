@@ -170,7 +170,8 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
         "to" | "from" if is(Number::memcpy) => (world.frame(&knowledge.frames).0, false),
         "frames" => (if world.random.one_in(4) { world.number() } else { world.random.below(3) }, false),
         "into" => {
-            let pointer = pointer(world);
+            // What is written there may be executed.
+            let pointer = if world.fragile { CONTEXTS + 4 * world.random.below(8) } else { pointer(world) };
             (pointer, pointer >= USER_END)
         }
         "flag" => (world.random.below(3), false),
