@@ -170,8 +170,7 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
         "to" | "from" if is(Number::memcpy) => (world.frame(&knowledge.frames).0, false),
         "frames" => (if world.random.one_in(4) { world.number() } else { world.random.below(3) }, false),
         "into" => {
-            // What is written there may be executed.
-            let pointer = if world.fragile { CONTEXTS + 4 * world.random.below(8) } else { pointer(world) };
+            let pointer = pointer(world);
             (pointer, pointer >= USER_END)
         }
         "flag" => (world.random.below(3), false),
@@ -247,23 +246,36 @@ fn call(world: &mut World, knowledge: &Knowledge) -> Step {
     if row.number == Number::r#yield as u32 && arguments[0] == 0 {
         fails = false;
     }
-    let [to, offset, frames, bytes] = arguments;
-    let overwritten = match row.number {
-        n if n == Number::memcpy as u32 => Some((to, frames)),
-        n if n == Number::memset as u32 => {
-            Some((to.wrapping_add(offset >> PAGE_SHIFT), (bytes >> PAGE_SHIFT).saturating_add(2)))
-        }
-        _ => None,
-    };
-    if let Some((first, count)) = overwritten
-        && world.fragile
-        && knowledge.pages.iter().any(|&page| page.wrapping_sub(first) < count)
-    {
-        // What is stored there would be executed.
-        arguments[0] = 0;
-    }
     let expect = if fails { Expect::Failure } else { Expect::Any };
-    Step { kind: Kind::Call, arguments, number: row.number, expect }
+    tame(world, knowledge, Step { kind: Kind::Call, arguments, number: row.number, expect })
+}
+
+/// Keeps a call from having the kernel write over what is executed, where the emulator does not survive all instructions.
+fn tame(world: &World, knowledge: &Knowledge, mut step: Step) -> Step {
+    const MEMCPY: u32 = Number::memcpy as u32;
+    const MEMSET: u32 = Number::memset as u32;
+    const READ_EXPOSED_INFO: u32 = Number::read_exposed_info as u32;
+    if !world.fragile {
+        return step;
+    }
+    let [to, offset, frames, bytes] = step.arguments;
+    let (first, count) = match step.number {
+        MEMCPY => (to, frames),
+        MEMSET => (to.wrapping_add(offset >> PAGE_SHIFT), (bytes >> PAGE_SHIFT).saturating_add(2)),
+        READ_EXPOSED_INFO => {
+            let page = to >> PAGE_SHIFT;
+            if page != DATA >> PAGE_SHIFT {
+                step.arguments[0] = CONTEXTS + to % CONTEXT_BYTES;
+                step.expect = Expect::Any;
+            }
+            return step;
+        }
+        _ => return step,
+    };
+    if knowledge.pages.iter().any(|&page| page.wrapping_sub(first) < count) {
+        step.arguments[0] = 0;
+    }
+    step
 }
 
 /// A transfer.
@@ -315,6 +327,7 @@ pub fn draw(world: &mut World, knowledge: &Knowledge, steps: &mut Vec<Step>) {
                 let mut step = call(world, knowledge);
                 if step.number != Number::console_write as u32 && number != Number::console_write as u32 {
                     (step.number, step.expect) = (number, Expect::Any);
+                    step = tame(world, knowledge, step);
                 }
                 steps.push(step);
             }
