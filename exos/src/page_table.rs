@@ -18,6 +18,9 @@ use core::fmt;
 /// Tag bit of an entry: the page is memory of the program's own, filled with zeros at the first touch.
 pub const ANONYMOUS: u32 = 1 << 1;
 
+/// Entries between two pauses, when all of the table is looked at: a small part of a slice.
+const PAUSE: u32 = 128;
+
 /// Entries in a page of the page table.
 pub const TABLE_ENTRIES: u32 = PAGE_BYTES / 4;
 
@@ -234,8 +237,10 @@ impl<B: Backing> PageTable<B> {
                     self.0.set_entry(vpn, if copy.is_some() { lo } else { Lo::INVALID });
                     visit(vpn, frame);
                 }
+                if vpn.is_multiple_of(PAUSE) {
+                    pause();
+                }
             }
-            pause();
         }
     }
 
