@@ -45,7 +45,8 @@ pub const REGISTERS: u32 = 0x200;
 pub const CAUSES: u32 = 0x300;
 /// Upcalls for interrupts.
 pub const UPCALLS: u32 = 0x380;
-/// Who has done each step, a word each. (Environments that hostile ones make can do the same script.)
+/// Who has begun each step, a word each; where several have, or one has twice, the sum of their names. (Environments that hostile ones make
+/// can do the same script, and what is random can set [`CURSOR`] back.)
 pub const WHO: u32 = 0x400;
 
 /// The repossession vector.
@@ -110,6 +111,9 @@ global_asm!(
     "syscall",                              // v0 = who does it
     "addiu $t0, $s0, -{script}",
     "srl   $t0, $t0, 3",
+    "lw    $t1, {who}($t0)",
+    "nop",
+    "addu  $v0, $v0, $t1",
     "sw    $v0, {who}($t0)",
     "lw    $t0, 0($s0)",
     "lw    $a0, 4($s0)",

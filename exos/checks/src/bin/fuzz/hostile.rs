@@ -384,7 +384,8 @@ impl Hostile {
             && word(5) == step.number
     }
 
-    /// Has it done step `n` itself, as it was drawn? (What it has made may do the same script, and has other bindings.)
+    /// Has it begun step `n` itself, once, as it was drawn, and nobody else? (What it has made may do the same script, and has other
+    /// bindings.)
     fn is_its_own(&self, n: usize) -> bool {
         self.load(DATA_PAGE, WHO + 4 * n as u32) == self.knowledge.pid && self.is_intact(n)
     }

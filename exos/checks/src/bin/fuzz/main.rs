@@ -53,13 +53,13 @@ const BREAK: u32 = 0x0d;
 fn main() -> i32 {
     let mut arguments = exos::args().skip(1);
     let seed = arguments.next().map_or(Some(1), |word| word.parse().ok());
-    let steps = arguments.next().map_or(Some(20_000), |word| word.parse::<u32>().ok().map(u64::from));
+    let steps = arguments.next().map_or(Some(20_000), |word| word.parse::<u32>().ok());
     let (Some(seed), Some(steps)) = (seed, steps) else {
         println!("usage: fuzz [SEED [STEPS]]");
         return 2;
     };
     let mut tally = Tally::new();
-    let outcome = run(seed, steps, &mut tally);
+    let outcome = run(seed, steps.into(), &mut tally);
     tell(&tally);
     let why = match outcome {
         Ok(()) => {
