@@ -99,6 +99,7 @@ impl<M: Machine> Kernel<M> {
         let Some(next) = self.next_slice() else { return };
         if self.slices.get(next).is_some_and(|slice| slice.holder == current) {
             self.schedule.position = next;
+            self.machine.set_holder(None);
             return;
         }
         self.schedule.ended = Some(Ended { told: Some(current), next });
@@ -131,15 +132,18 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// The current slice is over: notes with whom it is, with whoever runs, unless that has only the rest of it.
+    /// The current slice is over.
     fn settle(&mut self) {
-        let holder = self.machine.holder().unwrap_or(self.current());
-        let position = self.schedule.position;
-        self.slices.set_holder(position, holder);
-        self.machine.set_holder(None);
-        if let Some(slice) = self.slices.get(position) {
+        self.note_whose_it_is();
+        if let Some(slice) = self.slices.get(self.schedule.position) {
             self.slice_over(slice.owner);
         }
+    }
+
+    /// Notes with whom the current slice is: with whoever runs, unless that has only the rest of it.
+    fn note_whose_it_is(&mut self) {
+        let holder = self.machine.holder().unwrap_or(self.current());
+        self.slices.set_holder(self.schedule.position, holder);
     }
 
     /// Notes who has the current slice, where that is not who runs.
@@ -150,7 +154,7 @@ impl<M: Machine> Kernel<M> {
     /// Slice `n` has been allocated to `number`. Where it is the current one, freed meanwhile, who runs has only the
     /// rest of it.
     pub(crate) fn allocated(&self, number: usize, n: usize) {
-        if n == self.schedule.position && self.schedule.ended.is_none() {
+        if n == self.schedule.position {
             self.note_holder(Some(number));
         }
     }
@@ -210,18 +214,15 @@ impl<M: Machine> Kernel<M> {
 
     /// Finds somebody to run: the machine idles, or who ran is gone. Does not return on hardware.
     pub(crate) fn reschedule(&mut self) {
-        if let Some(Ended { next, .. }) = self.schedule.ended {
-            return self.start(next);
-        }
         if self.schedule.idle {
             return self.start_next();
         }
-        // Within the slice. Who had it for a part of it gives it back to the holder, who had all of it to the owner.
+        // Who had the slice for a part of it gives it back to the holder, who had all of it to the owner.
         let position = self.schedule.position;
         if let Some(owner) = self.slices.get(position).map(|slice| slice.owner) {
             self.slices.set_holder(position, self.machine.holder().unwrap_or(owner));
         }
-        self.start(position);
+        self.start(self.schedule.ended.map_or(position, |Ended { next, .. }| next));
     }
 
     /// An environment is gone: nothing here may name it any more.
@@ -262,10 +263,13 @@ impl<M: Machine> Kernel<M> {
             }
         }
         if let Some(Ended { next, .. }) = self.schedule.ended {
+            // Transfers may have brought it elsewhere since it was over.
+            self.note_whose_it_is();
             self.start(next);
             return Ok(());
         }
         self.settle();
+        self.machine.set_holder(None);
         self.forgo_upcall();
         self.schedule.early += 1;
         if self.schedule.early >= self.slices.allocated().max(1) && self.schedule.rate.is_some() {

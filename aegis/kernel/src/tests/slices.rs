@@ -417,6 +417,34 @@ fn the_slice_of_a_holder_that_dies_while_another_runs_is_the_owners() {
 }
 
 #[test]
+fn a_transfer_after_the_end_of_the_slice_moves_the_slice_as_one_before_it() {
+    for (with_slice, holder) in [(true, 2), (false, FIRST)] {
+        let mut kernel = family(3);
+        tick(&mut kernel);
+        transfer(&kernel, 2, with_slice);
+        assert_eq!(turns(&mut kernel, 1), [1], "the next slice");
+        assert_eq!(slice(&kernel, 0), Some((FIRST, holder)));
+
+        // Who has it dies before it gives up the processor.
+        let mut kernel = family(3);
+        tick(&mut kernel);
+        transfer(&kernel, 2, with_slice);
+        die(&mut kernel);
+        assert_eq!((kernel.current(), slice(&kernel, 0)), (1, Some((FIRST, FIRST))));
+
+        // Freed and given to another meanwhile, it is that one's.
+        let mut kernel = family(3);
+        tick(&mut kernel);
+        call(&mut kernel, Number::s_free, [0, 0]);
+        let name = pid(&kernel, 3);
+        call(&mut kernel, Number::s_alloc, [name, 0]);
+        transfer(&kernel, 2, with_slice);
+        assert_eq!(turns(&mut kernel, 1), [1], "the next slice");
+        assert_eq!(slice(&kernel, 0), Some((3, 3)));
+    }
+}
+
+#[test]
 fn who_dies_after_its_slice_was_over_leaves_the_next_slice_to_begin() {
     let mut kernel = family(2);
     tick(&mut kernel);
