@@ -12,12 +12,15 @@
 //! Strategy of the callee. A request comes when the environment does not run, so something of its own is parked. It is served like an
 //! exception, on the exception stack below that, by a plain function; then the answer is transferred. While a request is
 //! served another one is refused; and so is one that comes while an answer is awaited, or that nobody is there to serve.
+//! What has come without an upcall while the mask was clear, the end of a slice above all, is made up for before a request is served: a
+//! server that only serves looks at it nowhere else.
 //!
 //! Of a server's registers nothing reaches its clients but the answer; a caller that does not trust clears its own.
 
 use super::context::ARGUMENT_BYTES;
 use super::park::{Parked, ParkedFunction, park, unpark};
 use super::state::address_of;
+use crate::interrupts;
 use crate::layout;
 use crate::rpc::{Kind, LongMessage};
 use aegis_abi::calls::Number;
@@ -34,11 +37,14 @@ struct ParkedTrusting {
     ra: u32,
 }
 
-/// What a server pushes while it serves a request: room for arguments, the fifth argument, and the message, if it is long.
+/// What a server pushes while it serves a request: room for arguments, the fifth argument, what is kept while it makes up for what has come,
+/// and the message, if it is long.
 #[repr(C, align(8))]
 struct Served {
     arguments: [u32; ARGUMENT_BYTES / 4],
     caller: u32,
+    /// `a0` to `a3`, `v0` and `ra`
+    kept: [u32; 6],
     message: LongMessage,
 }
 
@@ -254,9 +260,15 @@ global_asm!(
     "li    $t9, 1",
     "sw    $t9, {serving}($zero)",
     "li    $t9, {all}",
-    "sw    $v1, {caller}($sp)",             // the fifth argument
+    "sw    $t9, {mask}($zero)",
+    "lw    $t9, {withheld}($zero)",
     "bnez  $t8, 6f",                        // a long one
-    " sw   $t9, {mask}($zero)",
+    " sw   $v1, {caller}($sp)",             // the fifth argument
+    "beqz  $t9, 1f",
+    " nop",
+    "jal   exos_gate_make_up",
+    " nop",
+    "1:",
     "jalr  $v0",                            // u64 handler(a0, a1, a2, a3, caller)
     " nop",
     "sw    $zero, {mask}($zero)",
@@ -281,9 +293,14 @@ global_asm!(
 
     "6:",
     long_message!("sw   ", "{message}", "$sp"),
-    "addiu $a0, $sp, {message}",
+    "beqz  $t9, 1f",
+    " addiu $a0, $sp, {message}",
+    "jal   exos_gate_make_up",
+    " nop",
+    "1:",
+    "lw    $a1, {caller}($sp)",
     "jalr  $v0",                            // handler(&message, caller)
-    " move $a1, $v1",
+    " nop",
     "sw    $zero, {mask}($zero)",
     clear!(),
     "move  $gp, $zero",
@@ -302,6 +319,24 @@ global_asm!(
     "j     exos_prologue",
     " nop",
 
+    // Makes up for what has come: a function that keeps a0-a3 and v0 as well. sp = &Served.
+    "exos_gate_make_up:",
+    "sw    $a0, {kept}+0($sp)",
+    "sw    $a1, {kept}+4($sp)",
+    "sw    $a2, {kept}+8($sp)",
+    "sw    $a3, {kept}+12($sp)",
+    "sw    $ra, {kept}+20($sp)",
+    "jal   {unmask}",
+    " sw   $v0, {kept}+16($sp)",
+    "lw    $ra, {kept}+20($sp)",
+    "lw    $v0, {kept}+16($sp)",
+    "lw    $a0, {kept}+0($sp)",
+    "lw    $a1, {kept}+4($sp)",
+    "lw    $a2, {kept}+8($sp)",
+    "lw    $a3, {kept}+12($sp)",
+    "jr    $ra",
+    " nop",
+
     // The gate for messages without an answer. Entry: v1 = sender, a0-a3 = message. The mask is clear. What is left of the
     // slice is used for what is parked.
     ".globl exos_agate",
@@ -317,9 +352,16 @@ global_asm!(
     "5:",
     "addiu $sp, $at, -{served_bytes}",
     "li    $t9, {all}",
+    "sw    $t9, {mask}($zero)",
+    "lw    $t9, {withheld}($zero)",
     "sw    $v1, {caller}($sp)",             // the fifth argument
+    "beqz  $t9, 1f",
+    " nop",
+    "jal   exos_gate_make_up",
+    " nop",
+    "1:",
     "jalr  $v0",                            // handler(a0, a1, a2, a3, caller)
-    " sw   $t9, {mask}($zero)",
+    " nop",
     "sw    $zero, {mask}($zero)",
     "lw    $v0, {fpu_on}($zero)",
     "nop",                                  // hazard: load delay (MIPS I)
@@ -345,12 +387,14 @@ global_asm!(
     ra = const offset_of!(ParkedFunction, ra),
     served_bytes = const size_of::<Served>(),
     caller = const offset_of!(Served, caller),
+    kept = const offset_of!(Served, kept),
     message = const offset_of!(Served, message),
     parked = const address_of!(parked),
     awaited = const address_of!(awaited),
     serving = const address_of!(serving),
     handlers = const address_of!(handlers),
     mask = const address_of!(queue.mask),
+    withheld = const address_of!(queue.withheld),
     fpu = const Number::fpu as u32,
     fpu_on = const address_of!(fpu.on),
     all = const ALL,
@@ -365,6 +409,7 @@ global_asm!(
     busy = const BUSY,
     synchronous = const SYNCHRONOUS,
     lost_registers = sym lost_registers,
+    unmask = sym unmask,
 );
 
 const _: () = {
@@ -421,6 +466,11 @@ pub fn call_untrusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], 
 pub fn call_long(pid: Pid, message: &mut LongMessage) -> Result<(), Failure> {
     // SAFETY: as above.
     failure(unsafe { exos_call_long(message, pid.0) })
+}
+
+/// Handles what has come, and gives up the processor if the slice is over.
+extern "C" fn unmask() {
+    interrupts::unmask();
 }
 
 /// A trusted callee has died with the registers that it should have kept.

@@ -1,13 +1,20 @@
 //! What the children do.
 
-use exos::abi::Pid;
+use core::mem::offset_of;
+use exos::abi::limits::PAGE_BYTES;
+use exos::abi::{InterruptQueue, Pid};
 use exos::rpc::{self, LongMessage};
-use exos::{Cell, schedule};
+use exos::{Cell, interrupts, layout, schedule};
+use exos_checks::raw::calls::{context, load, store};
 
 /// Requests after which the server ends; 0: it does not.
 static LEFT: Cell<u32> = Cell::new(0);
 /// Messages that have come.
 static MESSAGES: Cell<u32> = Cell::new(0);
+/// Slices that the server had given up at their end when it was told of one that it could not give up.
+static TOLD: Cell<u32> = Cell::new(0);
+/// How many more it had given up when the last request, or message, arrived.
+static GIVEN_UP: Cell<u32> = Cell::new(0);
 
 /// The number that an argument is.
 fn number(n: usize) -> u32 {
@@ -22,7 +29,7 @@ pub fn main(role: &str) -> i32 {
             core::hint::spin_loop();
         },
         "panic" => panic!("this panic is on purpose"),
-        "null" => exos_checks::raw::calls::load(8) as i32,
+        "null" => load(8) as i32,
         "server" => server(),
         "null-server" => null_server(),
         "client" => client(Pid(number(2)), number(3)),
@@ -63,9 +70,30 @@ pub const WHO: u32 = 1;
 pub const MESSAGES_SO_FAR: u32 = 2;
 pub const END: u32 = 3;
 pub const CALL_BACK: u32 = 4;
+pub const BE_LATE: u32 = 5;
+pub const GIVEN_UP_BEFORE: u32 = 6;
+
+/// Lets the slice end while the mask is clear, as it is between requests.
+fn be_late() {
+    let queue = layout::STATE.start + context().iq % PAGE_BYTES;
+    store(queue + offset_of!(InterruptQueue, mask) as u32, 0);
+    TOLD.set(interrupts::slices_ended());
+    while load(queue + offset_of!(InterruptQueue, ended) as u32) == 0 {}
+}
+
+fn arrived() {
+    GIVEN_UP.set(interrupts::slices_ended().wrapping_sub(TOLD.get()));
+}
 
 extern "C" fn short(operation: u32, a: u32, b: u32, c: u32, caller: Pid) -> u64 {
+    let before = GIVEN_UP.get();
+    arrived();
     match operation {
+        BE_LATE => {
+            be_late();
+            0
+        }
+        GIVEN_UP_BEFORE => u64::from(if a == 0 { GIVEN_UP.get() } else { before }),
         SUM => u64::from(a) + u64::from(b) + u64::from(c),
         WHO => u64::from(caller.0) | 1 << 32,
         MESSAGES_SO_FAR => u64::from(MESSAGES.get()),
@@ -77,12 +105,14 @@ extern "C" fn short(operation: u32, a: u32, b: u32, c: u32, caller: Pid) -> u64 
 }
 
 extern "C" fn long(message: &mut LongMessage, caller: Pid) {
+    arrived();
     let LongMessage(words) = message;
     words.reverse();
     words[0] ^= caller.0;
 }
 
 extern "C" fn message(a: u32, b: u32, c: u32, d: u32, _caller: Pid) {
+    arrived();
     MESSAGES.set(MESSAGES.get() + a + b + c + d);
 }
 

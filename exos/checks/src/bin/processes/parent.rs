@@ -25,6 +25,7 @@ pub fn main() -> i32 {
         ("messages arrive, and want no answer", messages),
         ("a server that is busy, or gone, or has no gate", failures),
         ("a server that dies while it serves", death),
+        ("a server whose slice ends between requests gives up before it serves the next", late_server),
         ("two clients of one server", two_clients),
     ])
 }
@@ -126,6 +127,33 @@ fn death() -> Outcome {
     let answer = rpc::short(server.pid(), [children::END, 9, 0, 0]);
     check_eq!(answer, Err(Failure::Kernel(Error::NoSuchEnvironment)), "the answer of a server that ends");
     check_eq!(server.wait(), End::Exited(9), "its end");
+    Ok(())
+}
+
+fn late_server() -> Outcome {
+    // Somebody else, who gets the processor at the end of a slice.
+    let _other = get!(spawn(&["spin"]));
+    let server = server()?;
+    let pid = server.pid();
+    let given_up_before = |kind: &str, last: u32| -> Outcome {
+        let said = rpc::short(pid, [children::GIVEN_UP_BEFORE, last, 0, 0]);
+        check_eq!(said, Ok([1, 0]), "slices given up before the {kind} was served");
+        Ok(())
+    };
+    let be_late = || rpc::short(pid, [children::BE_LATE, 0, 0, 0]);
+    for _ in 0..10 {
+        check_eq!(be_late(), Ok([0, 0]), "the late server's answer");
+        given_up_before("short request", 0)?;
+        check_eq!(be_late(), Ok([0, 0]), "the late server's answer");
+        let mut message = LongMessage(core::array::from_fn(|n| n as u32));
+        check_eq!(rpc::call(pid, &mut message), Ok(()), "a long call");
+        check!((1..20).all(|n| message.0[n] == 19 - n as u32), "the answer to a long call: {message:?}");
+        given_up_before("long request", 1)?;
+        check_eq!(be_late(), Ok([0, 0]), "the late server's answer");
+        get!(rpc::send(pid, [1, 2, 3, 4]));
+        given_up_before("message", 1)?;
+    }
+    check_eq!(rpc::short(pid, [children::MESSAGES_SO_FAR, 0, 0, 0]), Ok([100, 0]), "sum of the messages");
     Ok(())
 }
 
