@@ -6,6 +6,7 @@ mod emulator;
 pub(crate) mod host;
 pub(crate) mod judge;
 mod lint;
+mod miri;
 mod report;
 
 use crate::cargo::Workspace;
@@ -61,6 +62,9 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     host::run(workspace, &built, &mut report)?;
     if !terminal::interrupted() {
         lint::host(workspace, &mut report)?;
+    }
+    if !terminal::interrupted() {
+        miri::run(workspace, &mut report)?;
     }
     for built in &built {
         report.section(built.machine.name());
