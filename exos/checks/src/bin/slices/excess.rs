@@ -125,10 +125,10 @@ pub fn given_away() -> Outcome {
     get!(give_slice(pid, ANY));
     let ticks = schedule::ticks();
     for revolution in 0..20 {
-        // A tick has just been: there is time for what is to come.
+        // The end of the last slice has cleared the mask. This one ends, too, and when the next begins there is time for what is to come.
+        taker.store(MASK, u32::MAX);
         turns_to_tick(u32::MAX);
         let starts = giver.load(STARTS);
-        // The end of the last one has cleared it.
         taker.store(MASK, u32::MAX);
         schedule::yield_now();
         check_eq!(giver.load(STARTS), starts + 1, "slices that began at who gave them away, after {revolution} more");
