@@ -4,7 +4,7 @@
 //! For the rules of the assembly see [`super::vectors`].
 
 use super::cp0::{ISOLATE_CACHES, USER_STATUS};
-use super::passage::{FLUSH, back_to_user, empty_cache, enter_rust, leave_rust};
+use super::passage::{FLUSH, back_to_user, empty_cache, enter_rust, leave_rust, look_for_interrupts};
 use super::transfer::NUMBER_MASK;
 use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::frames::{CallFrame, clear_caller_saved};
@@ -87,12 +87,21 @@ global_asm!(
     "mfc0  $k1, $14",
     clear_caller_saved!(),
     "addiu $k1, $k1, 4",                        // k1 = the instruction after syscall
+    look_for_interrupts!("vec_call_interrupted", "$k1", "$k0"),
     back_to_user!("$k1", "$k0"),
+    // Taken as if it had come at that instruction, where k0 held nothing.
+    ".if {FLUSH}",
+    "vec_call_interrupted:",
+    "lui   $k0, %hi({DISPATCHER} + {K0})",
+    "j     vec_interrupt",
+    " sw   $zero, %lo({DISPATCHER} + {K0})($k0)",
+    ".endif",
     ".set pop",
 
     DISPATCHER = sym DISPATCHER,
     CURRENT = const CURRENT,
     RESUME = const RESUME,
+    K0 = const K0,
     GENX = const GENX,
     USER = const USER,
     PID = const PID,

@@ -49,6 +49,10 @@ global_asm!(
     "mfc0  $a0, $14",                           // a0 = EPC
     "mfc0  $a2, $13",                           // a2 = Cause
     "move  $a1, $zero",                         // load delay of a2
+    ".if {FLUSH}",
+    "srl   $a2, $a2, 8",                        // without the code, which is a call's if the interrupt was found at its end
+    "sll   $a2, $a2, 8",
+    ".endif",
     back_to_user!("$k0", "$k1"),
 
     // Nobody runs: wait for an interrupt, on an empty stack, in kernel mode. The kernel's own block is the current one. What the

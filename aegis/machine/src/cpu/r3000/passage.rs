@@ -117,7 +117,53 @@ macro_rules! empty_cache {
     };
 }
 
-pub(super) use {back_to_user, empty_cache, enter_rust, leave_rust};
+/// Goes to `$pending` if an interrupt is, and else on, towards `$target`, a register, in user mode; EPC says that, too. Changes `$scratch`,
+/// another. Needs the operand `FLUSH`.
+///
+/// GXemul looks for interrupts once in some 8,191 instructions, and forgets one that it finds in the kernel: a program whose calls are long
+/// could be there at every look, and keep the processor for ever. So who comes back from a long call looks itself. (The EPC of a real R3000
+/// cannot be written; but there the interrupt comes by itself, as soon as the program goes on.)
+macro_rules! look_for_interrupts {
+    ($pending:literal, $target:literal, $scratch:literal) => {
+        concat!(
+            ".if {FLUSH}\n",
+            "mtc0  ",
+            $target,
+            ", $14\n", // EPC
+            "mfc0  ",
+            $scratch,
+            ", $13\n", // Cause
+            "mfc0  ",
+            $target,
+            ", $12\n", // Status
+            "nop\n",   // hazard: load delay
+            "and   ",
+            $scratch,
+            ", ",
+            $scratch,
+            ", ",
+            $target,
+            "\n",
+            "andi  ",
+            $scratch,
+            ", ",
+            $scratch,
+            ", 0xff00\n", // pending, and not masked
+            "bnez  ",
+            $scratch,
+            ", ",
+            $pending,
+            "\n",
+            " mfc0 ",
+            $target,
+            ", $14\n",
+            "nop\n", // hazard: load delay
+            ".endif\n",
+        )
+    };
+}
+
+pub(super) use {back_to_user, empty_cache, enter_rust, leave_rust, look_for_interrupts};
 
 /// 1 where GXemul's cache of translations is emptied on the way to a program, 0 where instructions are counted.
 pub(super) const FLUSH: u32 = !cfg!(feature = "counting") as u32;
