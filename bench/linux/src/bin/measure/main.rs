@@ -40,12 +40,12 @@ fn measure_all() {
     println!("kernel {} {}", text(&release), text(&version));
     system::drain_console();
     settle();
+    memory::refill();
     calls::calibrate();
     calls::all();
     exceptions::all();
     memory::protection();
     memory::demand_zero();
-    memory::refill();
     memory::matrix_multiply();
     processes::yield_alone();
     processes::yield_to_each_other();

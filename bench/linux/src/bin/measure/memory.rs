@@ -202,8 +202,11 @@ pub fn demand_zero() {
     });
 }
 
-/// Measures refills of the TLB: what a walk over more pairs of pages costs beyond one over fewer, when neither fits in the TLB. Each pair more is
-/// a refill more, whatever the emulated TLB holds.
+/// Measures refills of the TLB: what a walk over more pairs of pages costs beyond one over fewer, when neither fits in the TLB. Each pair
+/// more is a refill more, however many entries the TLB has.
+///
+/// QEMU keeps some of the entries that `tlbwr` has replaced. Early in the life of a process that of this code is among them; later it is
+/// not, and 1 refill in 16 replaces it, so that it must be refilled too. So this comes before all else.
 pub fn refill() {
     const FEW: usize = 1024;
     const MANY: usize = 3072;
@@ -212,7 +215,8 @@ pub fn refill() {
     walk!("sw $0, 0($4)", pages, MANY, PAIR);
     measure("tlb-refill", (MANY - FEW) as u32, 3, || {
         walk!("lw $8, 0($4)", pages, FEW, PAIR);
-        let few = timed(|| walk!("lw $8, 0($4)", pages, FEW, PAIR));
+        // A tick of the clock may fall into one, but not into all of them.
+        let few = [(); 3].map(|()| timed(|| walk!("lw $8, 0($4)", pages, FEW, PAIR))).into_iter().min().unwrap_or(0);
         walk!("lw $8, 0($4)", pages, MANY, PAIR);
         let many = timed(|| walk!("lw $8, 0($4)", pages, MANY, PAIR));
         many.checked_sub(few).expect("the longer walk takes longer")
@@ -237,15 +241,13 @@ fn multiply(a: &Matrix, b: &Matrix, product: &mut Matrix) {
 
 /// Measures a multiplication of integer matrices.
 pub fn matrix_multiply() {
-    static mut MATRICES: [Matrix; 3] = [[[0; ORDER]; ORDER]; 3];
-    // SAFETY: this is the only place that uses them, and it is not entered twice at a time.
-    let [a, b, product] = unsafe { &mut *(&raw mut MATRICES) };
+    let [mut a, mut b, mut product]: [Matrix; 3] = [[[0; ORDER]; ORDER]; 3];
     for row in 0..ORDER {
         for column in 0..ORDER {
             (a[row][column], b[row][column]) = ((row + column) as i32, row as i32 - column as i32);
         }
     }
-    measure("matrix-multiply", 1, 0, || timed(|| multiply(black_box(a), black_box(b), black_box(product))));
+    measure("matrix-multiply", 1, 0, || timed(|| multiply(black_box(&a), black_box(&b), black_box(&mut product))));
     let expected: i32 = (0..ORDER as i32).map(|k| (7 + k) * (k - 11)).sum();
     assert_eq!(product[7][11], expected, "the product of the matrices");
 }
