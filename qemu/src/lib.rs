@@ -25,6 +25,7 @@ pub mod image;
 pub mod machine;
 mod malta;
 mod noise;
+pub mod peer;
 pub mod run;
 pub mod session;
 mod strip;

@@ -1,0 +1,5 @@
+//! Links ordinary static executables of Linux.
+
+fn main() {
+    println!("cargo::rustc-link-arg-bins=--entry=start");
+}
