@@ -1,7 +1,7 @@
 //! The command line of `./x`.
 
 use crate::cargo::Workspace;
-use crate::{audit, debug, fuzz, peer, run, test};
+use crate::{audit, bench, debug, fuzz, peer, run, test};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +25,8 @@ enum Verb {
     Test(test::Options),
     /// Check what is built for the R3000 for instructions that it does not have or does not wait for
     Audit(audit::Options),
+    /// Measure what operations cost, in instructions executed, on both machines
+    Bench(bench::Options),
     /// Let hostile environments do what they can beside a victim, on a kernel that checks all its invariants
     Fuzz(fuzz::Options),
     /// Boot Aegis under gdb, with the symbols of the kernel and of a program
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
         Verb::Run(options) => run::main(&workspace, &options),
         Verb::Test(options) => test::main(&workspace, &options),
         Verb::Audit(options) => audit::main(&workspace, &options),
+        Verb::Bench(options) => bench::main(&workspace, &options),
         Verb::Fuzz(options) => fuzz::main(&workspace, &options),
         Verb::Debug(options) => debug::main(&workspace, &options),
         Verb::Peer => {

@@ -23,7 +23,7 @@ const CHECKS: &str = "exos-checks";
 
 /// Builds all programs of the repository for a machine, in order of name.
 pub fn build_programs(workspace: &Workspace, machine: Machine) -> Result<Vec<Program>> {
-    let mut arguments = vec!["build", "--bins", "-p", "exos-programs", "-p", CHECKS];
+    let mut arguments = vec!["build", "--bins", "-p", "exos-programs", "-p", "aegis-bench", "-p", CHECKS];
     arguments.extend(machine.cargo_arguments());
     let mut programs: Vec<Program> = workspace
         .build(&arguments, &[])?

@@ -3,7 +3,7 @@
 //! From the outside in: [`cli`] takes a command apart; [`image`] has [`cargo`] build programs and kernel, and [`archive`]
 //! packs the programs, stripped of their symbols; [`machine`] lists the machines, a [`board`] is one to be switched on, and
 //! `malta` and `decstation` know how its emulator is started; [`session`] runs it and never waits for ever; [`annotate`] adds
-//! the names from [`symbols`] to backtraces; [`run`], [`debug`], [`audit`], [`fuzz`] and [`test`] are the commands. [`cases`] is the
+//! the names from [`symbols`] to backtraces; [`run`], [`debug`], [`audit`], [`bench`], [`fuzz`] and [`test`] are the commands. [`cases`] is the
 //! table of tests in the emulator, made of [`case`]s, and [`counts`] what is counted there: by QEMU's plugin, or by
 //! [`trace`].
 #![forbid(unsafe_code)]
@@ -11,6 +11,7 @@
 pub mod annotate;
 pub mod archive;
 pub mod audit;
+pub mod bench;
 pub mod board;
 pub mod cargo;
 pub mod case;

@@ -43,6 +43,52 @@ spans! {
     UntrustedCall = 10, "untrusted LRPC and back";
     /// One long call, whose server does nothing.
     LongCall = 11, "RPC of 20 words and back";
+    /// A call of an empty function by `jal`, and back.
+    ProcedureCall = 16, "procedure call";
+    /// One `add` that overflows, to the handler of [`Span::ExceptionRoundTrip`] and back.
+    ExceptionOverflow = 17, "integer overflow and back";
+    /// A word's load from an odd address, alike.
+    ExceptionUnaligned = 18, "unaligned load and back";
+    /// An instruction of the floating-point unit while it is off, alike.
+    ExceptionCoprocessor = 19, "coprocessor unusable and back";
+    /// An opcode that is none, alike.
+    ExceptionReserved = 20, "reserved instruction and back";
+    /// A store to a read-only page that is in the hardware TLB, alike.
+    ExceptionProtection = 21, "store to a read-only page and back";
+    /// A load from a page in the overflow buffer.
+    OverflowHit = 22, "TLB miss answered by the overflow buffer";
+    /// A load from a page under a guaranteed mapping.
+    GuaranteedHit = 23, "TLB miss answered by a guaranteed mapping";
+    /// A synchronous transfer to a gate that transfers back.
+    RoundTrip = 24, "synchronous control transfer there and back";
+    /// A yield with nobody else to run.
+    Yield = 25, "yield to nobody else";
+    /// A yield to the next slice, whose environment yields back at once: two switches.
+    SliceSwitch = 26, "yield to the next slice and back";
+    /// An environment made, and destroyed.
+    Environment = 27, "environment made and destroyed";
+    /// A process started, run to its end, and waited for.
+    Spawn = 28, "process started, ended and waited for";
+    /// Is the page dirty? A look into the page table.
+    DirtyQuery = 29, "dirty query";
+    /// A page made read-only.
+    Protect1 = 30, "protect 1 page";
+    /// A hundred pages made read-only, in one call.
+    Protect100 = 31, "protect 100 pages";
+    /// A hundred pages made writable again, in one call.
+    Unprotect100 = 32, "unprotect 100 pages";
+    /// A store to a read-only page, to a handler in Rust that skips it.
+    Trap = 33, "trap";
+    /// A page made read-only, a store to it, the handler makes it writable, the store again (Appel and Li).
+    ProtectTrapUnprotect1 = 34, "protect, trap, unprotect: 1 page";
+    /// A hundred pages made read-only, and a store to each, the handler making it writable (Appel and Li).
+    ProtectTrapUnprotectN = 35, "protect, trap, unprotect: 100 pages";
+    /// The first store to a page that has no frame yet.
+    DemandZero = 36, "page fault with demand zero";
+    /// A word in shared memory that two processes change by turns, each yielding to the other.
+    SharedMemory = 37, "shared-memory ping-pong, round trip";
+    /// Two matrices of 150 x 150 integers multiplied.
+    MatrixMultiply = 38, "150 x 150 integer matrix multiply";
 }
 
 /// Pages in [`Span::StlbHits`]. A refill loads as many as an entry of the software TLB maps.
@@ -56,13 +102,23 @@ impl Span {
 
     /// The instruction that opens it.
     pub const fn open(self) -> u32 {
-        LUI_ZERO | (2 * self as u32)
+        open(self.id())
     }
 
     /// The instruction that closes it.
     pub const fn close(self) -> u32 {
-        LUI_ZERO | (2 * self as u32 + 1)
+        close(self.id())
     }
+}
+
+/// The instruction that opens span `id`.
+pub const fn open(id: u16) -> u32 {
+    LUI_ZERO | (2 * id as u32)
+}
+
+/// The instruction that closes it.
+pub const fn close(id: u16) -> u32 {
+    LUI_ZERO | (2 * id as u32 + 1)
 }
 
 /// `lui $zero, 0`

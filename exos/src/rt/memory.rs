@@ -6,8 +6,8 @@ use super::state::DIRECTORY;
 use crate::layout;
 use crate::page_table::{Backing, PageTable, Pages};
 use aegis_abi::calls::ANY;
-use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT};
-use aegis_abi::{Error, Lo, Pid, UserVa};
+use aegis_abi::limits::{GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT};
+use aegis_abi::{Error, Lo, Mapping, Pid, UserVa};
 use core::arch::asm;
 use core::ptr;
 
@@ -82,8 +82,9 @@ pub fn insert(va: u32) -> bool {
 
 /// The frame under `va`, if it is mapped and has one.
 pub fn lookup(va: u32) -> Option<Lo> {
-    for mapping in super::env::current().xl {
-        if mapping.va != 0 && mapping.va >> PAGE_SHIFT == va >> PAGE_SHIFT {
+    if va < GUARANTEED_END {
+        let under = |mapping: &&Mapping| mapping.va != 0 && mapping.va >> PAGE_SHIFT == va >> PAGE_SHIFT;
+        if let Some(mapping) = super::env::current().xl.iter().find(under) {
             return Some(mapping.lo());
         }
     }

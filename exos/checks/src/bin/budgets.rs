@@ -42,11 +42,11 @@ fn main() -> i32 {
 }
 
 fn exception_round_trip() -> Outcome {
-    get!(spans::minimal_handler(true));
+    get!(spans::minimal_handler(Cause::Breakpoint, true));
     for _ in 0..TIMES {
         spans::exception_round_trip();
     }
-    get!(spans::minimal_handler(false));
+    get!(spans::minimal_handler(Cause::Breakpoint, false));
     // Nobody but the minimal handler can have caught them: the library has no handler for `break` and would have ended this.
     Ok(())
 }

@@ -320,6 +320,8 @@ global_asm!(
     ".globl exos_checks_bare_bounce",
     "exos_checks_bare_bounce:",
     ".word {close_synchronous}",
+    ".globl exos_checks_bare_send_back",
+    "exos_checks_bare_send_back:",
     "CALL  {synchronous}",
     "b     exos_checks_bare_leave",
     " nop",
@@ -677,7 +679,9 @@ entries! {
     SecretDie = exos_checks_bare_secret_die;
     /// Gate that sends back, and closes the span of a transfer.
     Bounce = exos_checks_bare_bounce;
-    /// Alike, for asynchronous transfers.
+    /// Gate that only sends back.
+    SendBack = exos_checks_bare_send_back;
+    /// As `Bounce`, for asynchronous transfers.
     BounceAsynchronous = exos_checks_bare_bounce_asynchronous;
     /// Gate that exchanges all registers; what is given for `$v0` is the number of the transfer back.
     Exchange = exos_checks_bare_exchange;

@@ -1,6 +1,6 @@
 //! The measured spans that need exact instructions, and the minimal handler.
 
-use crate::markers::Span;
+use crate::markers::{self, Span};
 use core::arch::{asm, global_asm};
 use exos::abi::calls::Number;
 use exos::abi::{Error, Pid};
@@ -8,12 +8,17 @@ use exos::exceptions::Cause;
 use exos::rpc::{self, LongMessage};
 use exos::rt::dispatch;
 use exos::rt::state::{GENX, SLOT};
+use exos::unaudited;
 
 global_asm!(
     ".section .pinned.text.exos_checks, \"ax\", @progbits",
     ".set push",
     ".set noreorder",
     ".set noat",
+    ".globl exos_checks_empty",
+    "exos_checks_empty:",
+    "jr    $ra",
+    " nop",
     // The least that a handler can do: continue behind the instruction, without the kernel.
     // Entry: a0 = EPC, the program's a0 in the save area; a1 and a2 were saved too and are put back.
     // The resume sequence lies in one page: a refill in it, which may change k0, can only fall before k0 is loaded.
@@ -38,17 +43,15 @@ unsafe extern "C" {
     fn exos_checks_minimal_handler();
 }
 
-/// Has the kernel dispatch `break` to the minimal handler; or to the library again.
-pub fn minimal_handler(on: bool) -> Result<(), Error> {
+/// Has the kernel dispatch exceptions of a cause to the minimal handler; or to the library again.
+pub fn minimal_handler(cause: Cause, on: bool) -> Result<(), Error> {
     // SAFETY: the handler is pinned, and puts back all that it changes.
-    unsafe {
-        dispatch::handle_raw(Cause::Breakpoint, on.then_some(exos_checks_minimal_handler as unsafe extern "C" fn()))
-    }
+    unsafe { dispatch::handle_raw(cause, on.then_some(exos_checks_minimal_handler as unsafe extern "C" fn())) }
 }
 
 /// Opens and closes a span around one instruction with given registers. Returns `$v0`, `$v1` and a sum of the others.
 macro_rules! span {
-    ($span:expr, $instruction:literal, $v0:expr, $a0:expr) => {{
+    ($span:expr, $instruction:expr, $v0:expr, $a0:expr) => {{
         let (mut v0, v1): (u32, u32) = ($v0, 0);
         // SAFETY: the instruction is a system call without effect, or raises an exception that its handler skips; all that
         // a call may change is declared as changed.
@@ -68,6 +71,61 @@ macro_rules! span {
 /// A `break`, in [`Span::ExceptionRoundTrip`].
 pub fn exception_round_trip() {
     span!(Span::ExceptionRoundTrip, "break", 0, 0);
+}
+
+/// An `add` that overflows, in [`Span::ExceptionOverflow`].
+pub fn exception_overflow() {
+    span!(Span::ExceptionOverflow, "add $2, $4, $4", 0, i32::MAX);
+}
+
+/// A load from an odd address, in [`Span::ExceptionUnaligned`].
+pub fn exception_unaligned() {
+    span!(Span::ExceptionUnaligned, "lw $2, 1($4)", 0, SLOT);
+}
+
+/// `mfc1`, in [`Span::ExceptionCoprocessor`]: the floating-point unit must be off.
+pub fn exception_coprocessor() {
+    span!(Span::ExceptionCoprocessor, ".word 0x44020000", 0, 0);
+}
+
+/// An opcode that is none, in [`Span::ExceptionReserved`].
+pub fn exception_reserved() {
+    span!(Span::ExceptionReserved, unaudited!(".word 0xfc000000"), 0, 0);
+}
+
+/// A store to `address`, in [`Span::ExceptionProtection`]: the page must be read-only, and be in the hardware TLB.
+pub fn exception_protection(address: u32) {
+    // SAFETY: as in `span!`.
+    unsafe {
+        asm!(
+            ".set push", ".set noreorder",
+            "lw    $2, 0($4)",
+            "nop",
+            ".word {open}", "sw    $2, 0($4)", ".word {close}",
+            ".set pop",
+            open = const Span::ExceptionProtection.open(), close = const Span::ExceptionProtection.close(),
+            in("$4") address, out("$2") _, options(nostack)
+        );
+    }
+}
+
+/// A call of an empty function, in [`Span::ProcedureCall`].
+pub fn procedure_call() {
+    // SAFETY: the function returns, and changes nothing but `$ra`.
+    unsafe {
+        asm!(
+            ".set push", ".set noreorder",
+            "move  $8, $ra",
+            ".word {open}",
+            "jal   exos_checks_empty",
+            " nop",
+            ".word {close}",
+            "move  $ra, $8",
+            ".set pop",
+            open = const Span::ProcedureCall.open(), close = const Span::ProcedureCall.close(),
+            out("$8") _, options(nostack)
+        );
+    }
 }
 
 /// A `break`, in [`Span::RustHandler`]. Returns what the handler leaves in `$v0`.
@@ -96,20 +154,37 @@ pub fn small_call(frame: u32) -> u32 {
     v1
 }
 
+/// A load in a span.
+macro_rules! load {
+    ($span:expr, $address:expr) => {{
+        let value: u32;
+        // SAFETY: the page is mapped in a region of the test's, or by the library.
+        unsafe {
+            asm!(
+                ".set push", ".set noat",
+                ".word {open}", "lw {value}, 0({address})", ".word {close}",
+                ".set pop",
+                open = const $span.open(), close = const $span.close(),
+                value = out(reg) value, address = in(reg) $address, options(nostack)
+            );
+        }
+        value
+    }};
+}
+
 /// A load, in [`Span::Miss`].
 pub fn miss(address: u32) -> u32 {
-    let value: u32;
-    // SAFETY: the page is mapped in a region of the test's.
-    unsafe {
-        asm!(
-            ".set push", ".set noat",
-            ".word {open}", "lw {value}, 0({address})", ".word {close}",
-            ".set pop",
-            open = const Span::Miss.open(), close = const Span::Miss.close(),
-            value = out(reg) value, address = in(reg) address, options(nostack)
-        );
-    }
-    value
+    load!(Span::Miss, address)
+}
+
+/// A load, in [`Span::OverflowHit`].
+pub fn overflow_hit(address: u32) -> u32 {
+    load!(Span::OverflowHit, address)
+}
+
+/// A load, in [`Span::GuaranteedHit`].
+pub fn guaranteed_hit(address: u32) -> u32 {
+    load!(Span::GuaranteedHit, address)
 }
 
 /// Loads one word each from `pages` pages from `start` on, in [`Span::StlbHits`]; their sum.
@@ -136,16 +211,20 @@ pub fn stlb_hits(start: u32, pages: u32) -> u32 {
     sum
 }
 
+/// Does `body` in a span, whose number is `ID`. The compiler may move into it, and out of it, what has no effect.
+#[inline(always)]
+pub fn around<const ID: u16, R>(body: impl FnOnce() -> R) -> R {
+    // SAFETY: the markers do nothing.
+    unsafe { asm!(".word {open}", open = const markers::open(ID), options(nostack)) };
+    let result = body();
+    // SAFETY: as above.
+    unsafe { asm!(".word {close}", close = const markers::close(ID), options(nostack)) };
+    result
+}
+
 /// Opens and closes a span around what is more than an instruction.
 macro_rules! around {
-    ($span:expr, $body:expr) => {{
-        // SAFETY: the markers do nothing.
-        unsafe { asm!(".word {open}", open = const $span.open(), options(nostack)) };
-        let result = $body;
-        // SAFETY: as above.
-        unsafe { asm!(".word {close}", close = const $span.close(), options(nostack)) };
-        result
-    }};
+    ($span:expr, $body:expr) => {{ around::<{ $span.id() }, _>(|| $body) }};
 }
 
 /// A short call of a trusted server, which adds; in [`Span::TrustedCall`].

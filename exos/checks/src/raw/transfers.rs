@@ -48,8 +48,12 @@ global_asm!(
     ".endm",
     "TRANSFER synchronous, {open_synchronous}",
     "TRANSFER asynchronous, {open_asynchronous}",
+    "TRANSFER there_and_back, {open_round_trip}",
     ".purgem TRANSFER",
-    // The gate.
+    // The gates: one closes the span of a round trip.
+    ".globl exos_checks_transfer_closing_gate",
+    "exos_checks_transfer_closing_gate:",
+    ".word {open_round_trip}+1",
     ".globl exos_checks_transfer_gate",
     "exos_checks_transfer_gate:",
     ".irp  n, 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,28,29,30,31",
@@ -73,12 +77,15 @@ global_asm!(
     kept = const KEPT,
     open_synchronous = const Span::Transfer.open(),
     open_asynchronous = const Span::AsynchronousTransfer.open(),
+    open_round_trip = const Span::RoundTrip.open(),
 );
 
 unsafe extern "C" {
     safe fn exos_checks_transfer_synchronous(number: u32, pid: u32) -> u32;
     safe fn exos_checks_transfer_asynchronous(number: u32, pid: u32) -> u32;
+    safe fn exos_checks_transfer_there_and_back(number: u32, pid: u32) -> u32;
     fn exos_checks_transfer_gate();
+    fn exos_checks_transfer_closing_gate();
 }
 
 /// Makes the test's own gate the environment's, for both kinds.
@@ -86,11 +93,28 @@ unsafe extern "C" {
 /// # Errors
 /// Those of the kernel's call `e_set`.
 pub fn open_gate() -> Result<(), Error> {
+    set_gate(exos_checks_transfer_gate)
+}
+
+fn set_gate(gate: unsafe extern "C" fn()) -> Result<(), Error> {
     let mut context = env::current();
-    context.gate = exos_checks_transfer_gate as *const () as usize as u32;
+    context.gate = gate as *const () as usize as u32;
     context.agate = context.gate;
     // SAFETY: the gate puts back what it changes, and nobody transfers here but those to whom the test does.
     unsafe { env::set(&context) }
+}
+
+/// Transfers synchronously, in [`Span::RoundTrip`], `times` times, to an environment that transfers back.
+///
+/// # Errors
+/// The kernel's, which leaves the registers to the caller.
+pub fn round_trips(pid: Pid, times: u32) -> Result<(), Error> {
+    set_gate(exos_checks_transfer_closing_gate)?;
+    for _ in 0..times {
+        let code = critical(|| exos_checks_transfer_there_and_back(SYNCHRONOUS, pid.0));
+        Error::from_code(code).map_or(Ok(()), Err)?;
+    }
+    open_gate()
 }
 
 /// Transfers with `before` in the registers, but for `$v0` and `$v1`, and returns what is in them when somebody transfers back.

@@ -1,0 +1,211 @@
+//! `./x bench`: what operations cost, in instructions executed, on both machines, beside the thesis and another system.
+//!
+//! The operations are those of `aegis_bench`, whose program performs them; the emulators count ([`crate::counts`]).
+
+mod check;
+mod plot;
+mod report;
+mod results;
+
+use crate::board::{Board, Counting, Input};
+use crate::cargo::{Workspace, command_line};
+use crate::counts::Counts;
+use crate::image::{self, Kernel};
+use crate::machine::Machine;
+use crate::peer::{self, Peer};
+use crate::run::{BOOT, COUNTING, NO_CLOCK};
+use crate::session::{End, Errors, Patience};
+use crate::terminal;
+use anyhow::{Context, Result, bail, ensure};
+use check::{Change, Comparison};
+use clap::{Args, ValueEnum};
+use report::Report;
+use results::Results;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Longest time that a machine's run may take.
+const LIMIT: Duration = Duration::from_secs(600);
+/// The program.
+const PROGRAM: &str = "bench";
+
+/// Systems to compare with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum PeerName {
+    /// Debian's Linux for the Malta board
+    Linux,
+}
+
+/// Options of `./x bench`.
+#[derive(Args)]
+pub struct Options {
+    /// Measure on this machine alone
+    #[arg(long, value_name = "MACHINE")]
+    machine: Option<Machine>,
+    /// Measure this system too, on the same board
+    #[arg(long, value_name = "PEER")]
+    peer: Option<PeerName>,
+    /// Compare with the results in bench/results/, and fail when something costs more; nothing is written
+    #[arg(long, conflicts_with = "peer")]
+    check: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures, reports, and writes the results to `bench/results/`; or compares with those. The status is 1 if something costs more.
+pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
+    let machines = options.machine.map_or(Machine::ALL.to_vec(), |machine| vec![machine]);
+    for machine in &machines {
+        machine.emulator().check(true)?;
+    }
+    terminal::catch_interrupts()?;
+    let toolchain = toolchain(workspace)?;
+    let mut all = Vec::new();
+    for machine in machines {
+        let start = Instant::now();
+        eprintln!("measuring on {machine} ...");
+        all.push(measure(workspace, machine, &toolchain)?);
+        eprintln!("measuring on {machine}: {:.0} s", start.elapsed().as_secs_f64());
+    }
+    let directory = workspace.root.join("bench/results");
+    if options.check {
+        return compare(&directory, &all, options.json);
+    }
+
+    let kept_peer = directory.join("linux.json");
+    let peer = match options.peer {
+        Some(PeerName::Linux) => {
+            let peer = peer::measure(workspace, &mut |what| eprintln!("{what} ..."))?;
+            write(&kept_peer, &(serde_json::to_string_pretty(&peer)? + "\n"))?;
+            Some(peer)
+        }
+        // What was measured before stands beside what is measured now.
+        None => std::fs::read_to_string(&kept_peer).ok().map(|text| serde_json::from_str::<Peer>(&text)).transpose()?,
+    };
+    std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let mut written = Vec::new();
+    for results in &all {
+        let path = directory.join(format!("{}.json", results.machine));
+        write(&path, &(serde_json::to_string_pretty(results)? + "\n"))?;
+        written.push(path);
+    }
+    // A report is of both machines, where both are known.
+    let known: Vec<Results> = Machine::ALL
+        .into_iter()
+        .filter_map(|machine| {
+            let name = machine.name();
+            let now = all.iter().find(|results| results.machine == name).cloned();
+            now.or_else(|| Results::read(&directory.join(format!("{name}.json"))).ok())
+        })
+        .collect();
+    let report = Report { machines: &known, peer: peer.as_ref() };
+    write(&directory.join("report.md"), &report.markdown())?;
+    written.push(directory.join("report.md"));
+    written.push(plot::draw(&known, peer.as_ref(), &directory)?);
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&json!({ "machines": all, "peer": peer }))?);
+    } else {
+        println!("instructions executed, medians\n\n{}", report.text());
+        written
+            .iter()
+            .for_each(|path| println!("written: {}", path.strip_prefix(&workspace.root).unwrap_or(path).display()));
+    }
+    Ok(0)
+}
+
+/// Runs the program on a machine, counted, and takes the results.
+fn measure(workspace: &Workspace, machine: Machine, toolchain: &str) -> Result<Results> {
+    let programs = image::build_programs(workspace, machine)?;
+    let kernel = Kernel { machine, features: &[COUNTING], archive: None };
+    let kernel = kernel.build(workspace, &image::entries(machine, &programs)?)?;
+    let counting = Counting::new(workspace, machine, PROGRAM)?;
+    let out = counting.out.clone();
+    let command_line_of_guest = format!("{NO_CLOCK} {PROGRAM}");
+    let board = Board {
+        machine,
+        kernel,
+        command_line: command_line_of_guest,
+        semihosting: true,
+        counting: Some(counting),
+        ..Board::default()
+    };
+    let command = board.command()?;
+    workspace.show(&command);
+    let patience = Patience { first_output: Some(BOOT), end: Some(LIMIT), ..Patience::default() };
+    let mut output = Vec::new();
+    let end = board.run(Input::None, Errors::Taken, patience, |chunk| {
+        output.extend_from_slice(chunk);
+        let done = String::from_utf8_lossy(chunk)
+            .lines()
+            .filter_map(|line| Some(line.strip_prefix("ok ")?.split_once(" - ")?.1.to_owned()))
+            .last();
+        if let Some(done) = done {
+            eprintln!("    {done}");
+        }
+    })?;
+    if end == End::Interrupted {
+        bail!("interrupted");
+    }
+    let text = String::from_utf8_lossy(&output);
+    let failed = text.lines().filter(|line| line.starts_with("not ok")).collect::<Vec<_>>();
+    ensure!(
+        end == End::Exited(0) && failed.is_empty(),
+        "the program {PROGRAM} has failed on {machine}: {}\n{}",
+        if failed.is_empty() { format!("{end:?}; it said:\n{text}") } else { failed.join("\n") },
+        command_line(&command)
+    );
+    let counts = Counts::read(&out)?;
+    Results::take(machine, toolchain, &counts)
+}
+
+/// Compares with the results that were kept, and says what has changed.
+fn compare(directory: &Path, all: &[Results], as_json: bool) -> Result<u8> {
+    let mut grown = 0;
+    let mut reports = Vec::new();
+    for results in all {
+        let path: PathBuf = directory.join(format!("{}.json", results.machine));
+        let kept = Results::read(&path).context("there is nothing to compare with; ./x bench writes it")?;
+        let Comparison { grown: more, shrunk, new, left_out } = check::compare(&kept, results);
+        grown += more.len();
+        let lines = |changes: &[Change]| -> Vec<String> {
+            let line = |change: &Change| {
+                format!("{} {}: {} instead of {}", change.id, change.which, change.now, change.before)
+            };
+            changes.iter().map(line).collect()
+        };
+        reports.push(json!({ "machine": results.machine, "grown": lines(&more), "shrunk": lines(&shrunk), "new": new, "left_out": left_out }));
+        if as_json {
+            continue;
+        }
+        lines(&more).iter().for_each(|line| println!("{}: more: {line}", results.machine));
+        lines(&shrunk).iter().for_each(|line| println!("{}: less: {line}", results.machine));
+        new.iter().for_each(|id| println!("{}: new: {id}", results.machine));
+        if !left_out.is_empty() {
+            println!(
+                "{}: not compared, as another compiler made it ({}): {}",
+                results.machine,
+                kept.toolchain,
+                left_out.join(", ")
+            );
+        }
+        println!("{}: {} figures grown, {} shrunk", results.machine, more.len(), shrunk.len());
+    }
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&reports)?);
+    } else if grown > 0 {
+        println!("if that is as it should be, ./x bench writes the new results");
+    }
+    Ok(u8::from(grown > 0))
+}
+
+/// The compiler's version.
+fn toolchain(workspace: &Workspace) -> Result<String> {
+    let output = workspace.cargo(["--version"]).output().context("cannot start cargo")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().replace("cargo", "Rust"))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
