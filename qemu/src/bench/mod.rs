@@ -140,7 +140,7 @@ fn measure(workspace: &Workspace, machine: Machine, toolchain: &str) -> Result<R
         let done = String::from_utf8_lossy(chunk)
             .lines()
             .filter_map(|line| Some(line.strip_prefix("ok ")?.split_once(" - ")?.1.to_owned()))
-            .last();
+            .next_back();
         if let Some(done) = done {
             eprintln!("    {done}");
         }
