@@ -2,6 +2,7 @@
 //!
 //! A program of `exos/checks` that is not named here is a plain [`Case::tap`].
 
+use crate::calibration;
 use crate::case::Case;
 use crate::counts::{Counts, Tally};
 use crate::fuzz;
@@ -72,6 +73,7 @@ pub fn cases(machine: Machine) -> Vec<Case> {
         Case::tap("budgets")
             .limit(120)
             .check("every marker has its partner", |counts| counts.check_markers().map(|()| None))
+            .check("loops of known length are counted exactly", |counts| calibration::check(counts).map(|()| None))
             .check("the kernel itself takes no exception but to clear BadVAddr", move |counts| {
                 // Once for each environment that begins to run.
                 let nested = &counts.total.nested;

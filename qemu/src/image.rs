@@ -89,9 +89,37 @@ impl Kernel<'_> {
     }
 }
 
+/// A version of QEMU's plugin interface that the counting plugin is made for; `qemu/plugin/src/api.rs` says how they differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PluginInterface {
+    /// Version 1.
+    One,
+    /// Version 3.
+    Three,
+    /// Version 7.
+    Seven,
+}
+
+impl PluginInterface {
+    /// The plugin's feature for it; version 1 needs none.
+    fn feature(self) -> Option<&'static str> {
+        match self {
+            PluginInterface::One => None,
+            PluginInterface::Three => Some("interface-3"),
+            PluginInterface::Seven => Some("interface-7"),
+        }
+    }
+}
+
 /// Builds the plugin that counts instructions, and says where it is.
-pub fn build_plugin(workspace: &Workspace) -> Result<PathBuf> {
-    let built = workspace.build(["build", "--release", "-p", "aegis-count"], &[])?;
+pub fn build_plugin(workspace: &Workspace, interface: PluginInterface) -> Result<PathBuf> {
+    let feature = interface.feature();
+    // Cargo gives every variant the same name, and a plugin must stay as it is while a QEMU is to load it.
+    let directory = workspace.target.join("plugin").join(feature.unwrap_or("interface-1"));
+    let mut arguments: Vec<&OsStr> = ["build", "--release", "-p", "aegis-count"].map(OsStr::new).to_vec();
+    arguments.extend(["--features", feature.unwrap_or_default(), "--target-dir"].map(OsStr::new));
+    arguments.push(directory.as_os_str());
+    let built = workspace.build(arguments, &[])?;
     let mut files = built.into_iter().filter(|built| built.package == "aegis-count").flat_map(|built| built.files);
     files
         .find(|file| file.extension().is_some_and(|extension| extension == OsStr::new(std::env::consts::DLL_EXTENSION)))

@@ -5,7 +5,7 @@
 //! `malta` and `decstation` know how its emulator is started; [`session`] runs it and never waits for ever; [`annotate`] adds
 //! the names from [`symbols`] to backtraces; [`run`], [`debug`], [`audit`], [`bench`], [`fuzz`] and [`test`] are the commands. [`cases`] is the
 //! table of tests in the emulator, made of [`case`]s, and [`counts`] what is counted there: by QEMU's plugin, or by
-//! [`trace`].
+//! [`trace`]; [`calibration`] tells whether it is counted truly.
 #![forbid(unsafe_code)]
 
 pub mod annotate;
@@ -13,6 +13,7 @@ pub mod archive;
 pub mod audit;
 pub mod bench;
 pub mod board;
+pub mod calibration;
 pub mod cargo;
 pub mod case;
 pub mod cases;

@@ -2,22 +2,33 @@
 
 use crate::board::{Board, Console, Counting, Emulator, Ending, Filter, Unfiltered};
 use crate::cargo::Workspace;
-use crate::image;
+use crate::cli::from_caller;
+use crate::image::{self, PluginInterface};
 use crate::session::{self, End, Errors, Patience};
 use anyhow::{Context, Result, bail, ensure};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// The emulator.
+/// The emulator, if the variable [`VARIABLE`] names no other.
 const EMULATOR: &str = "qemu-system-mipsel";
+/// The environment variable that names another emulator: a program in `PATH`, or a path.
+const VARIABLE: &str = "AEGIS_QEMU";
 /// The oldest version that is known to do.
 const OLDEST: Version = Version(7, 2);
 /// Longest time that it may take to tell its version.
 const ANSWER: Duration = Duration::from_secs(10);
-/// The first version that speaks another plugin interface than our counting plugin.
-const NO_PLUGIN: Version = Version(9, 0);
+/// From which version on QEMU loads plugins for which interface. Tried: 7.2, 8.2, 9.2, 10.0, 10.1, 10.2, 11.1; where another one has
+/// moved on, QEMU refuses the plugin and says so. No plugin is made for the interface of 9.0.
+const PLUGIN_INTERFACES: [(Version, Option<PluginInterface>); 4] = [
+    (OLDEST, Some(PluginInterface::One)),
+    (Version(9, 0), None),
+    (Version(9, 1), Some(PluginInterface::Three)),
+    (Version(11, 1), Some(PluginInterface::Seven)),
+];
+/// Arguments that make it the board, with nothing on it that Aegis does not use.
+const BOARD: &str = "-M malta -cpu 24Kf -vga none -nic none -display none -monitor none -no-reboot -seed 1";
 /// The board hands over so many bytes of command line, and drops the rest.
 const COMMAND_LINE_MAX: usize = 255;
 
@@ -25,24 +36,57 @@ const COMMAND_LINE_MAX: usize = 255;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Version(u32, u32);
 
+/// What [`VARIABLE`] holds, if it is set.
+fn named() -> Option<OsString> {
+    std::env::var_os(VARIABLE).filter(|name| !name.is_empty())
+}
+
+/// The emulator's program.
+fn program(named: Option<OsString>) -> OsString {
+    match named {
+        Some(name) if name.as_encoded_bytes().contains(&b'/') => from_caller(Path::new(&name)).into(),
+        Some(name) => name,
+        None => EMULATOR.into(),
+    }
+}
+
+/// What to do where the emulator will not do.
+fn remedy() -> String {
+    match named() {
+        Some(name) => format!("the variable {VARIABLE} names `{}`; name a {EMULATOR} there", name.to_string_lossy()),
+        None => format!("install QEMU for MIPS (./x does on Debian), or name it in the variable {VARIABLE}"),
+    }
+}
+
 /// Asks the emulator for its version, and refuses one that is too old.
 fn version() -> Result<Version> {
-    let mut command = Command::new(EMULATOR);
+    let program = program(named());
+    let version = version_of(&program).with_context(remedy)?;
+    let Version(major, minor) = version;
+    ensure!(
+        version >= OLDEST,
+        "{} is version {major}.{minor}; Aegis needs {}.{} or newer",
+        program.to_string_lossy(),
+        OLDEST.0,
+        OLDEST.1
+    );
+    Ok(version)
+}
+
+fn version_of(program: &OsStr) -> Result<Version> {
+    let mut command = Command::new(program);
     command.arg("--version");
     let patience = Patience { end: Some(ANSWER), ..Patience::default() };
     let mut output = Vec::new();
-    let end =
-        session::run(session::without_input(command), Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))
-            .context("install QEMU for MIPS (./x does on Debian)")?;
+    let end = session::run(session::without_input(command), Errors::Taken, patience, |chunk| {
+        output.extend_from_slice(chunk)
+    })?;
+    let program = program.to_string_lossy();
     if let End::TooLong(limit) = end {
-        bail!("`{EMULATOR} --version` has not ended in {} s", limit.as_secs());
+        bail!("`{program} --version` has not ended in {} s", limit.as_secs());
     }
     let words = String::from_utf8_lossy(&output);
-    let version = parse_version(&words)
-        .with_context(|| format!("`{EMULATOR} --version` shows no version: `{}`", words.trim_end()))?;
-    let Version(major, minor) = version;
-    ensure!(version >= OLDEST, "{EMULATOR} is version {major}.{minor}; Aegis needs {}.{} or newer", OLDEST.0, OLDEST.1);
-    Ok(version)
+    parse_version(&words).with_context(|| format!("`{program} --version` shows no version: `{}`", words.trim_end()))
 }
 
 fn parse_version(words: &str) -> Option<Version> {
@@ -56,7 +100,7 @@ pub struct Qemu;
 impl Emulator for Qemu {
     fn check(&self, counting: bool) -> Result<()> {
         let version = version()?;
-        if counting { check_counting(version) } else { Ok(()) }
+        if counting { plugin_interface(version).map(drop) } else { Ok(()) }
     }
 
     fn command(&self, board: &Board) -> Result<Vec<OsString>> {
@@ -65,11 +109,8 @@ impl Emulator for Qemu {
             length <= COMMAND_LINE_MAX,
             "program and arguments have {length} bytes; the board hands over {COMMAND_LINE_MAX}, so shorten them"
         );
-        let mut words: Vec<OsString> = [EMULATOR]
-            .into_iter()
-            .chain("-M malta -cpu 24Kf -vga none -nic none -display none -monitor none -no-reboot -seed 1".split(' '))
-            .map(OsString::from)
-            .collect();
+        let mut words = vec![program(named())];
+        words.extend(BOARD.split(' ').map(OsString::from));
         let mut add = |name: &str, value: OsString| words.extend([name.into(), value]);
         add(
             "-serial",
@@ -115,7 +156,7 @@ impl Emulator for Qemu {
     }
 
     fn plugin(&self, workspace: &Workspace) -> Result<Option<PathBuf>> {
-        image::build_plugin(workspace).map(Some)
+        image::build_plugin(workspace, plugin_interface(version()?)?).map(Some)
     }
 
     fn debugger(&self, _: &Board) -> Option<Vec<OsString>> {
@@ -123,11 +164,13 @@ impl Emulator for Qemu {
     }
 }
 
-/// Refuses to count with an emulator that cannot load the plugin.
-fn check_counting(version: Version) -> Result<()> {
+/// The interface of the plugin that counts in a version of QEMU.
+fn plugin_interface(version: Version) -> Result<PluginInterface> {
     let Version(major, minor) = version;
-    ensure!(version < NO_PLUGIN, "counting needs a {EMULATOR} from 7.2 to 8.2, and this one is {major}.{minor}");
-    Ok(())
+    let since = PLUGIN_INTERFACES.iter().rfind(|&&(since, _)| since <= version);
+    since
+        .and_then(|&(_, interface)| interface)
+        .with_context(|| format!("cannot count in QEMU {major}.{minor}; take one from 7.2 to 8.2, or from 9.1 on"))
 }
 
 /// In QEMU's options a comma within a value is written twice.
@@ -141,7 +184,7 @@ mod tests {
 
     fn words(board: &Board) -> String {
         let words = Qemu.command(board).unwrap();
-        words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+        words[1..].iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -151,7 +194,36 @@ mod tests {
         assert_eq!(parse_version("QEMU emulator version 10.0.2"), Some(Version(10, 0)));
         assert_eq!(parse_version("bash: not found"), None);
         assert!(Version(6, 9) < OLDEST && Version(10, 0) > OLDEST);
-        assert!(check_counting(Version(8, 2)).is_ok() && check_counting(Version(9, 0)).is_err());
+    }
+
+    #[test]
+    fn each_version_gets_the_plugin_for_its_interface() {
+        let interface = |major, minor| plugin_interface(Version(major, minor)).ok();
+        for (versions, expected) in [
+            (&[(7, 1), (9, 0)][..], None),
+            (&[(7, 2), (8, 0), (8, 2)], Some(PluginInterface::One)),
+            (&[(9, 1), (9, 2), (10, 0), (10, 2), (11, 0)], Some(PluginInterface::Three)),
+            (&[(11, 1), (11, 2), (12, 0)], Some(PluginInterface::Seven)),
+        ] {
+            for &(major, minor) in versions {
+                assert_eq!(interface(major, minor), expected, "QEMU {major}.{minor}");
+            }
+        }
+        assert!(plugin_interface(Version(9, 0)).unwrap_err().to_string().contains("QEMU 9.0"));
+    }
+
+    #[test]
+    fn another_emulator_can_be_named() {
+        assert_eq!(program(None), EMULATOR);
+        assert_eq!(program(Some("qemu-10".into())), "qemu-10");
+        assert_eq!(program(Some("/opt/qemu/bin/qemu".into())), "/opt/qemu/bin/qemu");
+        assert_eq!(PathBuf::from(program(Some("./qemu".into()))), from_caller(Path::new("./qemu")));
+    }
+
+    #[test]
+    fn an_emulator_that_is_not_there_or_shows_no_version_is_refused() {
+        assert!(version_of("/nonexistent/qemu".as_ref()).unwrap_err().to_string().contains("/nonexistent/qemu"));
+        assert!(version_of("true".as_ref()).unwrap_err().to_string().contains("`true --version`"));
     }
 
     #[test]
@@ -159,7 +231,7 @@ mod tests {
         let board = Board { kernel: "k".into(), command_line: "tour".into(), ..Board::default() };
         assert_eq!(
             words(&board),
-            "qemu-system-mipsel -M malta -cpu 24Kf -vga none -nic none -display none -monitor none -no-reboot -seed 1 \
+            "-M malta -cpu 24Kf -vga none -nic none -display none -monitor none -no-reboot -seed 1 \
              -serial stdio -kernel k -append tour"
         );
     }

@@ -5,7 +5,6 @@ mod guest;
 use aegis_host::board::{Board, Counting, Input};
 use aegis_host::cargo::Workspace;
 use aegis_host::counts::{Counts, Tally, Unfinished};
-use aegis_host::image;
 use aegis_host::machine::Machine;
 use aegis_host::session::{End, Errors, Patience};
 use guest::*;
@@ -154,11 +153,11 @@ fn count(vectors: &[u32]) -> Counts {
     let directory = tempfile::tempdir().unwrap();
     let (kernel, out) = (directory.path().join("guest"), directory.path().join("counts.json"));
     std::fs::write(&kernel, guest_image()).unwrap();
-    let plugin = image::build_plugin(&Workspace::find(false).unwrap()).unwrap();
+    let plugin = Machine::Malta.emulator().plugin(&Workspace::find(false).unwrap()).unwrap();
     let board = Board {
         kernel,
         semihosting: true,
-        counting: Some(Counting { plugin: Some(plugin), out: out.clone(), vectors: vectors.to_vec() }),
+        counting: Some(Counting { plugin, out: out.clone(), vectors: vectors.to_vec() }),
         ..Board::default()
     };
     let mut output = Vec::new();

@@ -21,7 +21,7 @@ use exos::process::{self, End};
 use exos::region::{Frame, Region};
 use exos::rt::memory::PAGE_TABLE;
 use exos::{layout, rpc, schedule};
-use exos_checks::markers::Span;
+use exos_checks::markers::{CALIBRATION_TURNS, Span};
 use exos_checks::raw::bare::{self, Entries, Entry, Pages};
 use exos_checks::raw::calls::{flush, load, store};
 use exos_checks::raw::spans::{self, around};
@@ -42,6 +42,7 @@ fn main() -> i32 {
         Some("server") => server(),
         Some("partner") => partner(),
         _ => tap::run(&[
+            ("loops of known length", calibration),
             ("calls", calls),
             ("exceptions", exceptions),
             ("hits in the software TLB", stlb_hits),
@@ -57,6 +58,13 @@ fn main() -> i32 {
             ("matrices", matrices),
         ]),
     }
+}
+
+fn calibration() -> Outcome {
+    for turns in CALIBRATION_TURNS {
+        check_eq!(spans::calibration(turns), turns, "turns of the loop");
+    }
+    Ok(())
 }
 
 fn calls() -> Outcome {

@@ -43,6 +43,8 @@ spans! {
     UntrustedCall = 10, "untrusted LRPC and back";
     /// One long call, whose server does nothing.
     LongCall = 11, "RPC of 20 words and back";
+    /// A loop of known length, in user mode: [`calibration_length`] instructions. For each of [`CALIBRATION_TURNS`], in order.
+    Calibration = 12, "loop of known length";
     /// A call of an empty function by `jal`, and back.
     ProcedureCall = 16, "procedure call";
     /// One `add` that overflows, to the handler of [`Span::ExceptionRoundTrip`] and back.
@@ -93,6 +95,14 @@ spans! {
 
 /// Pages in [`Span::StlbHits`]. A refill loads as many as an entry of the software TLB maps.
 pub const STLB_HIT_PAGES: u32 = 1024;
+
+/// Turns of the loops in [`Span::Calibration`].
+pub const CALIBRATION_TURNS: [u32; 5] = [1, 2, 3, 100, 10_000];
+
+/// Instructions that a loop of `turns` turns executes in [`Span::Calibration`]: one before it, three in each turn.
+pub const fn calibration_length(turns: u32) -> u32 {
+    1 + 3 * turns
+}
 
 impl Span {
     /// Number of the span.

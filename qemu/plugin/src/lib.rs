@@ -10,10 +10,9 @@
 mod api;
 
 use aegis_counter::{Counter, KERNEL_START, Tally, marker};
-use api::{Arguments, Block, Instruction, PluginId};
+use api::{Arguments, Block, Count, Instruction, Listener, PluginId};
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 
 /// Where the exceptions of MIPS32 enter: TLB refill, general, interrupt.
@@ -21,12 +20,21 @@ const VECTORS: [u32; 3] = [0x8000_0000, 0x8000_0180, 0x8000_0200];
 /// `eret` and `deret`.
 const RETURNS: [u32; 2] = [0x4200_0018, 0x4200_001f];
 
-/// Instructions started in user mode; the translated code adds to it.
-static USER: AtomicU64 = AtomicU64::new(0);
-/// Instructions started in the kernel, alike.
-static KERNEL: AtomicU64 = AtomicU64::new(0);
 static COUNTER: Mutex<Counter> = Mutex::new(Counter::new());
-static OPTIONS: OnceLock<Options> = OnceLock::new();
+static PLUGIN: OnceLock<Plugin> = OnceLock::new();
+
+/// What there is from the moment on when QEMU installs the plugin.
+struct Plugin {
+    options: Options,
+    /// Instructions started in user mode.
+    user: Count,
+    /// Instructions started in the kernel.
+    kernel: Count,
+}
+
+fn plugin() -> &'static Plugin {
+    PLUGIN.get().expect("QEMU installs the plugin before it calls back")
+}
 
 /// What the command line asks for.
 struct Options {
@@ -54,7 +62,8 @@ impl Options {
 
 /// What has been executed up to now.
 fn now() -> Tally {
-    Tally { user: USER.load(Relaxed), kernel: KERNEL.load(Relaxed) }
+    let Plugin { user, kernel, .. } = plugin();
+    Tally { user: user.get(), kernel: kernel.get() }
 }
 
 fn with_counter(change: impl FnOnce(&mut Counter)) {
@@ -77,38 +86,49 @@ extern "C" fn on_marker(_cpu: c_uint, number: *mut c_void) {
     with_counter(|counter| counter.mark(number.addr() as u16, now()));
 }
 
-/// Plants the counting into a block of guest code when QEMU translates it.
-///
-/// QEMU calls back before it adds inline, and calls back in the order of registration.
-extern "C" fn on_translate(_id: PluginId, block: *mut Block) {
-    let vectors = &OPTIONS.get().expect("set when the plugin was installed").vectors;
-    // SAFETY: QEMU passes a block that is valid during this call.
-    let length = unsafe { api::qemu_plugin_tb_n_insns(block) };
-    for index in 0..length {
-        // SAFETY: the index is below the number of instructions.
-        let instruction = unsafe { api::qemu_plugin_tb_get_insn(block, index) };
-        // SAFETY: the instruction is valid as long as its block.
-        let (address, word) = unsafe { (api::qemu_plugin_insn_vaddr(instruction) as u32, word(instruction)) };
+impl Listener for Plugin {
+    /// Plants the counting into a block of guest code.
+    ///
+    /// QEMU calls back before it adds inline, and calls back in the order of registration.
+    fn translated(block: *mut Block) {
+        let Plugin { options, user, kernel } = plugin();
+        // SAFETY: QEMU passes a block that is valid during this call.
+        let length = unsafe { api::qemu_plugin_tb_n_insns(block) };
+        for index in 0..length {
+            // SAFETY: the index is below the number of instructions.
+            let instruction = unsafe { api::qemu_plugin_tb_get_insn(block, index) };
+            // SAFETY: the instruction is valid as long as its block.
+            let (address, word) = unsafe { (api::qemu_plugin_insn_vaddr(instruction) as u32, word(instruction)) };
 
-        if vectors.contains(&address) {
-            call(instruction, on_vector, address);
+            if options.vectors.contains(&address) {
+                call(instruction, on_vector, address);
+            }
+            // Whoever comes back from the kernel starts a block.
+            if index == 0 && address < KERNEL_START {
+                call(instruction, on_user, 0);
+            }
+            if word.is_some_and(|word| RETURNS.contains(&word)) {
+                call(instruction, on_return, 0);
+            }
+            if let Some(number) = word.and_then(marker) {
+                call(instruction, on_marker, number.into());
+                continue;
+            }
+            let count = if address < KERNEL_START { user } else { kernel };
+            // SAFETY: as above.
+            unsafe { count.add_at(instruction) };
         }
-        // Whoever comes back from the kernel starts a block.
-        if index == 0 && address < KERNEL_START {
-            call(instruction, on_user, 0);
-        }
-        if word.is_some_and(|word| RETURNS.contains(&word)) {
-            call(instruction, on_return, 0);
-        }
-        if let Some(number) = word.and_then(marker) {
-            call(instruction, on_marker, number.into());
-            continue;
-        }
-        let counter = if address < KERNEL_START { &USER } else { &KERNEL };
-        // SAFETY: the counter is a static 64-bit word, and there is one processor, so that nothing adds meanwhile.
-        unsafe {
-            api::qemu_plugin_register_vcpu_insn_exec_inline(instruction, api::ADD_U64, counter.as_ptr().cast(), 1);
-        }
+    }
+
+    /// Writes the file.
+    fn ended() {
+        let out = &plugin().options.out;
+        with_counter(|counter| {
+            let counts = counter.finish(now());
+            if let Err(error) = std::fs::write(out, counts) {
+                eprintln!("aegis-count: cannot write the counts to {}: {error}", out.display());
+            }
+        });
     }
 }
 
@@ -125,23 +145,8 @@ fn call(instruction: *mut Instruction, callback: api::OnExecute, data: u32) {
 ///
 /// The instruction belongs to the block that is being translated.
 unsafe fn word(instruction: *const Instruction) -> Option<u32> {
-    // SAFETY: as above; the data are as long as the size says, in the guest's byte order, which is little-endian.
-    unsafe {
-        (api::qemu_plugin_insn_size(instruction) == 4).then(|| {
-            let bytes = api::qemu_plugin_insn_data(instruction).cast::<[u8; 4]>();
-            u32::from_le_bytes(bytes.read_unaligned())
-        })
-    }
-}
-
-extern "C" fn on_exit(_id: PluginId, _data: *mut c_void) {
-    let out = &OPTIONS.get().expect("set when the plugin was installed").out;
-    with_counter(|counter| {
-        let counts = counter.finish(now());
-        if let Err(error) = std::fs::write(out, counts) {
-            eprintln!("aegis-count: cannot write the counts to {}: {error}", out.display());
-        }
-    });
+    // SAFETY: as above; the bytes are in the guest's order, which is little-endian.
+    unsafe { (api::qemu_plugin_insn_size(instruction) == 4).then(|| u32::from_le_bytes(api::copy_word(instruction))) }
 }
 
 /// The version of QEMU's plugin interface that this plugin speaks.
@@ -167,12 +172,10 @@ pub unsafe extern "C" fn qemu_plugin_install(
     });
     match Options::parse(arguments) {
         Ok(options) => {
-            OPTIONS.set(options).unwrap_or_else(|_| panic!("QEMU installs a plugin once"));
-            // SAFETY: the id is the one that QEMU gave; the callbacks live as long as this library, which stays loaded.
-            unsafe {
-                api::qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
-                api::qemu_plugin_register_atexit_cb(id, on_exit, std::ptr::null_mut());
-            }
+            let plugin = Plugin { options, user: Count::new(), kernel: Count::new() };
+            PLUGIN.set(plugin).unwrap_or_else(|_| panic!("QEMU installs a plugin once"));
+            // SAFETY: the id is the one that QEMU gave.
+            unsafe { api::listen::<Plugin>(id) };
             0
         }
         Err(error) => {

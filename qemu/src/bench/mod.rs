@@ -15,7 +15,7 @@ use crate::machine::Machine;
 use crate::peer::{self, Peer};
 use crate::run::{BOOT, COUNTING, NO_CLOCK};
 use crate::session::{End, Errors, Patience};
-use crate::terminal;
+use crate::{calibration, terminal};
 use anyhow::{Context, Result, bail, ensure};
 use check::{Change, Comparison};
 use clap::{Args, ValueEnum};
@@ -157,6 +157,7 @@ fn measure(workspace: &Workspace, machine: Machine, toolchain: &str) -> Result<R
         command_line(&command)
     );
     let counts = Counts::read(&out)?;
+    calibration::check(&counts)?;
     Results::take(machine, toolchain, &counts)
 }
 

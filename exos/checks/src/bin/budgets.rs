@@ -15,7 +15,7 @@ use exos::machine::{self, Place};
 use exos::page_table::Rights;
 use exos::region::Region;
 use exos::{process, rpc, schedule};
-use exos_checks::markers::STLB_HIT_PAGES;
+use exos_checks::markers::{CALIBRATION_TURNS, STLB_HIT_PAGES};
 use exos_checks::raw::bare::{Entries, Entry, Pages, free};
 use exos_checks::raw::calls::flush;
 use exos_checks::raw::spans;
@@ -30,6 +30,7 @@ const TIMES: u32 = 10;
 
 fn main() -> i32 {
     tap::run(&[
+        ("loops of known length", calibration),
         ("exception and back, minimal handler", exception_round_trip),
         ("exception and back, handler in Rust", rust_handler),
         ("null call", null_call),
@@ -39,6 +40,13 @@ fn main() -> i32 {
         ("control transfers", transfers),
         ("calls between environments", calls_between_environments),
     ])
+}
+
+fn calibration() -> Outcome {
+    for turns in CALIBRATION_TURNS {
+        check_eq!(spans::calibration(turns), turns, "turns");
+    }
+    Ok(())
 }
 
 fn exception_round_trip() -> Outcome {

@@ -222,6 +222,31 @@ pub fn around<const ID: u16, R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
+/// A loop of `turns` turns, at least one, in [`Span::Calibration`]; as many as it has made. Its length stands in
+/// [`calibration_length`](crate::markers::calibration_length), counted by hand.
+pub fn calibration(turns: u32) -> u32 {
+    let made;
+    // SAFETY: the loop changes two registers, and has no other effect.
+    unsafe {
+        asm!(
+            ".set push", ".set noat", ".set noreorder",
+            // In one page, so that no refill falls into it.
+            ".balign 32",
+            ".word {open}",
+            "addu  {made}, $zero, $zero",
+            "1:",
+            "addiu {left}, {left}, -1",
+            "bne   {left}, $zero, 1b",
+            " addiu {made}, {made}, 1",
+            ".word {close}",
+            ".set pop",
+            open = const Span::Calibration.open(), close = const Span::Calibration.close(),
+            left = inout(reg) turns => _, made = out(reg) made, options(nomem, nostack)
+        );
+    }
+    made
+}
+
 /// Opens and closes a span around what is more than an instruction.
 macro_rules! around {
     ($span:expr, $body:expr) => {{ around::<{ $span.id() }, _>(|| $body) }};
