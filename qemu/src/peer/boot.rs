@@ -8,12 +8,12 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The emulator. With `shift=0` an instruction is a nanosecond of virtual time. `clock=vm`: Linux measures the processor's frequency with the
-/// clock, which so must not be the host's. The seed is handed to the kernel.
+/// The emulator. With `shift=0` an instruction is a nanosecond of virtual time. `clock=vm`: Linux measures the processor's frequency
+/// with the clock, which so must not be the host's. The seed is handed to the kernel.
 const EMULATOR: &str = "qemu-system-mipsel -M malta -cpu 24Kf -m 256 -vga none -nic none -display none -monitor none -serial stdio \
                         -no-reboot -icount shift=0,sleep=off -rtc base=2020-01-01,clock=vm -seed 1";
-/// What the kernel is told. `nowait`: with `sleep=off` QEMU never gets on from the processor's instruction `wait`. Addresses are the same each time;
-/// a panic ends the emulator.
+/// What the kernel is told. `nowait`: with `sleep=off` QEMU never gets on from the processor's instruction `wait`. Addresses are the
+/// same each time; a panic ends the emulator.
 const COMMAND_LINE: &str = "console=ttyS0,115200 quiet nokaslr norandmaps nowait panic=-1 rdinit=/init";
 /// Longest time that all may take, on a slow and busy host.
 const LIMIT: Duration = Duration::from_secs(30 * 60);

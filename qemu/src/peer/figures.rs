@@ -5,7 +5,7 @@ use super::{Figure, Peer};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 
-/// Instructions for which CP0 Count goes up by one, under `-icount shift=0`: QEMU takes 6 ns for the period of the board's 160 MHz, 6.25 ns.
+/// Instructions for which CP0 Count goes up by one, under `-icount shift=0`: it counts at 160 MHz, and QEMU makes 6 ns of 6.25 ns.
 const INSTRUCTIONS_PER_COUNT: f64 = 6.0;
 /// What the identifiers of loops of known length begin with; then comes their length in instructions.
 const CALIBRATION: &str = "calibration-";

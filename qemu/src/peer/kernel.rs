@@ -1,4 +1,5 @@
-//! Debian's kernel: its package is fetched with apt, which checks Debian's signature, and unpacked, not installed; root's rights are not needed.
+//! Debian's kernel: its package is fetched with apt, which checks Debian's signature, and unpacked, not installed; root's rights are
+//! not needed.
 //!
 //! What is there already is used as it is: a kernel, or else a package.
 
@@ -35,8 +36,8 @@ pub fn find_or_fetch(
         Some(package) => package,
         None => fetch(workspace, directory, report_progress).with_context(|| {
             format!(
-                "cannot fetch Linux from Debian. Where a network is, fetch the package that {NEWEST} of {SUITE} for mipsel depends on \
-                 (packages.debian.org), put the .deb into {}, and run this again",
+                "cannot fetch Linux from Debian, and no copy is here. With a network, run this again; or bring along the package that \
+                 {NEWEST} of {SUITE} for mipsel depends on (packages.debian.org), and put its .deb into {}",
                 directory.display()
             )
         })?,
@@ -102,10 +103,12 @@ impl Apt<'_> {
         }
         // Nothing is installed.
         write(&own.join("state/status"), "")?;
-        let archive = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org";
+        // Security updates are not made for mipsel: the kernel's come with point releases.
         write(
             &own.join("sources.list"),
-            &format!("deb {archive}/debian {SUITE} main\ndeb {archive}/debian-security {SUITE}-security main\n"),
+            &format!(
+                "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian {SUITE} main\n"
+            ),
         )?;
         write(
             &configuration,

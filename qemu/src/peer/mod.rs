@@ -1,7 +1,7 @@
 //! Another system, measured on the same machine in the same unit, to compare with: Linux, as Debian builds it for the Malta board.
 //!
-//! [`kernel`] fetches and unpacks Debian's kernel; [`initramfs`] packs the program that is its first process, `bench/linux`; [`boot`] runs both
-//! under QEMU; [`figures`] makes instructions of what the program printed, and [`operations`] lists what that must be.
+//! [`kernel`] fetches and unpacks Debian's kernel; [`initramfs`] packs the program that is its first process, `bench/linux`; [`boot`]
+//! runs both under QEMU; [`figures`] makes instructions of what the program printed, and [`operations`] lists what that must be.
 
 mod boot;
 mod figures;

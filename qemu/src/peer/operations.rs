@@ -104,6 +104,6 @@ pub static OPERATIONS: &[Operation] = &[
     guest("matrix-multiply", "two matrices of 150 x 150 32-bit integers multiplied; for the whole"),
     guest(
         "tlb-refill",
-        "what a walk over 3,072 pairs of pages, a load in each, takes longer than one over 1,024, for each pair more: a refill of both pages",
+        "what a walk over 3,072 pairs of pages takes longer than one over 1,024, for each pair more: a refill of both pages",
     ),
 ];

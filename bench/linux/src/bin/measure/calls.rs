@@ -49,7 +49,8 @@ pub fn all() {
                 asm!(
                     ".set push", ".set noreorder", ".set noat", "move $17, $1", "1:", "li $2, {getppid}", "syscall", "bnez $16, 1b",
                     " addiu $16, $16, -1", "move $1, $17", ".set pop",
-                    getppid = const system::GETPPID, inout("$16") CALLS - 1 => _, out("$17") _, out("$2") _, out("$3") _, out("$7") _, out("$8") _, out("$9") _, out("$10") _, out("$11") _, out("$12") _,
+                    getppid = const system::GETPPID, inout("$16") CALLS - 1 => _, out("$17") _,
+                    out("$2") _, out("$3") _, out("$7") _, out("$8") _, out("$9") _, out("$10") _, out("$11") _, out("$12") _,
                     out("$13") _, out("$14") _, out("$15") _, out("$24") _, out("$25") _,
                 );
             }

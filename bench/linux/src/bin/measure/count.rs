@@ -1,7 +1,7 @@
 //! Instructions, counted by CP0 Count, and what is printed of them.
 //!
-//! Under `-icount shift=0` an instruction is a nanosecond of virtual time, and Count goes up every 6: the host converts. So a batch is to be
-//! thousands of instructions long; single intervals are summed up, and begin at varying phases of Count ([`Random::phase`]).
+//! Under `-icount shift=0` an instruction is a nanosecond of virtual time, and Count goes up every 6: the host converts. So a batch is to
+//! be thousands of instructions long; single intervals are summed up, and begin at varying phases of Count ([`Random::phase`]).
 
 use aegis_bench_linux::{println, system};
 use core::arch::asm;
