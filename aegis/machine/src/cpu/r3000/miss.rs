@@ -13,8 +13,11 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 use stlb::operands::r3000 as table;
 
-// The overflow buffer is found by its upper half alone.
-const _: () = assert!(table::TABLE.is_multiple_of(1 << 16) && stlb::OVERFLOW == 8);
+// The overflow buffer is found by one upper half: no offset of 16 bits ends within it.
+const _: () = {
+    assert!(stlb::OVERFLOW == if HAS_OVERFLOW == 1 { 8 } else { 0 });
+    assert!(table::TABLE.is_multiple_of(8 * table::ENTRY) && (1usize << 15).is_multiple_of(8 * table::ENTRY));
+};
 
 global_asm!(
     ".section .vectors.rest,\"ax\",@progbits",
@@ -29,6 +32,7 @@ global_asm!(
     // the same, so it is in k1 wherever a comparison leads.
     ".globl stlb_miss",
     "stlb_miss:",
+    ".if {HAS_OVERFLOW}",
     "lui   $k1, %hi(stlb_table + {TABLE})",
     ".irp n, 0,1,2,3,4,5,6,7",
     "lw    $k1, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {TAG})($k1)", // k1 = overflow[n].tag
@@ -36,6 +40,7 @@ global_asm!(
     "beq   $k1, $k0, vec_overflow_\\n",
     " lui  $k1, %hi(stlb_table + {TABLE})",
     ".endr",
+    ".endif",
     // In neither. What is left is a guaranteed mapping, which can only be in the guaranteed segment, or the application. (The
     // general vector leads here too, with a reference to a page that stands in the TLB without being valid. There is none.)
     ".globl vec_tlb_invalid",
@@ -65,6 +70,7 @@ global_asm!(
     " nop",
 
     // A hit in the overflow buffer. k1 = upper half of its address.
+    ".if {HAS_OVERFLOW}",
     ".irp n, 0,1,2,3,4,5,6,7",
     "vec_overflow_\\n:",
     "b     vec_overflow",
@@ -80,6 +86,7 @@ global_asm!(
     "mfc0  $k0, $14",                           // k0 = EPC
     "tlbwr",
     back_to_user!("$k0", "$k1"),
+    ".endif",
 
     // A miss in the guaranteed segment, answered in Rust: bool aegis_miss(BadVAddr), true if the application must handle it.
     // It may happen between any two instructions, so all caller-saved registers are kept.
@@ -116,6 +123,7 @@ global_asm!(
     COUNT_UPCALLS = const COUNT_UPCALLS,
     TABLE = const table::TABLE,
     ENTRY = const table::ENTRY,
+    HAS_OVERFLOW = const HAS_OVERFLOW,
     TAG = const table::TAG,
     LO = const table::LO,
     AT = const frames::AT,
