@@ -28,6 +28,7 @@ mod noise;
 pub mod run;
 pub mod session;
 mod strip;
+pub mod sweep;
 pub mod symbols;
 pub mod terminal;
 pub mod test;

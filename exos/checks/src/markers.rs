@@ -43,6 +43,8 @@ spans! {
     UntrustedCall = 10, "untrusted LRPC and back";
     /// One long call, whose server does nothing.
     LongCall = 11, "RPC of 20 words and back";
+    /// A load each from [`CHUNK`](crate::walk::CHUNK) pages of a working set.
+    Walk = 100, "loads from pages of a working set";
 }
 
 /// Pages in [`Span::StlbHits`]. A refill loads as many as an entry of the software TLB maps.
