@@ -1,7 +1,7 @@
 //! The command line of `./x`.
 
 use crate::cargo::Workspace;
-use crate::{audit, debug, fuzz, run, test};
+use crate::{audit, debug, fuzz, run, sweep, test};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +27,9 @@ enum Verb {
     Audit(audit::Options),
     /// Let hostile environments do what they can beside a victim, on a kernel that checks all its invariants
     Fuzz(fuzz::Options),
+    /// Measure hit rates of the software TLB over working sets, patterns and sizes
+    #[command(hide = true)]
+    Sweep(sweep::Options),
     /// Boot Aegis under gdb, with the symbols of the kernel and of a program
     Debug(debug::Options),
 }
@@ -39,6 +42,7 @@ pub fn main() -> ExitCode {
         Verb::Test(options) => test::main(&workspace, &options),
         Verb::Audit(options) => audit::main(&workspace, &options),
         Verb::Fuzz(options) => fuzz::main(&workspace, &options),
+        Verb::Sweep(options) => sweep::main(&workspace, &options),
         Verb::Debug(options) => debug::main(&workspace, &options),
     });
     match result {

@@ -61,7 +61,7 @@
 //!   under GXemul, `tlbwr` forgets what it replaces (entries 63 down to 8, in turn).
 //! - `slots-512`, `slots-1024`, `slots-2048`, `slots-4096`: a table of so many entries, to measure what its size is worth. The
 //!   refill sequences stay as they are, with other numbers in them.
-//! - `no-overflow`: no overflow buffer. What makes room in the table is forgotten.
+//! - `overflow-1`: an overflow buffer of one entry, the least there can be.
 //! - `model`: see above.
 //!
 //! # Tests
@@ -104,8 +104,10 @@ pub const SLOTS: usize = if cfg!(feature = "slots-512") {
 } else {
     8192
 };
-/// Entries of the overflow buffer (thesis .12); 0 with the feature `no-overflow`.
-pub const OVERFLOW: usize = if cfg!(feature = "no-overflow") { 0 } else { 8 };
+/// Entries of the overflow buffer: 8 (thesis .12), or with the feature `overflow-1` a single one. There is always one: what stands in
+/// neither table nor buffer may not stand in the hardware TLB, so an instruction whose own page and whose data's page share a slot
+/// could never be executed without.
+pub const OVERFLOW: usize = if cfg!(feature = "overflow-1") { 1 } else { 8 };
 
 /// The geometry of the machine that this is compiled for; on the host, Malta's.
 #[cfg(not(target_vendor = "dec"))]

@@ -148,10 +148,9 @@ impl Model {
                 self.overflow[free] = Some(occupant);
                 None
             }
-            None if OVERFLOW == 0 => Some(occupant),
             None => {
                 let turn = self.turn;
-                self.turn = (turn + 1) % OVERFLOW.max(1);
+                self.turn = (turn + 1) % OVERFLOW;
                 self.overflow[turn].replace(occupant)
             }
         }

@@ -10,7 +10,7 @@ pub(crate) struct Overflow<G: Geometry> {
     entries: [G::Entry; OVERFLOW],
     /// How many entries hold a line.
     used: Word,
-    /// The place, counted in a circle, that is given up next when all do.
+    /// The place that is given up next when all do.
     next: Word,
 }
 
@@ -43,7 +43,7 @@ impl<G: Geometry> Overflow<G> {
     }
 
     /// Puts a line with a valid half in: into an empty place, else into the one whose turn it is, in a circle. Returns the
-    /// line that stood there, or this one, if there is no buffer. While nothing is deleted or taken out, lines so leave in the order in which they came.
+    /// line that stood there. While nothing is deleted or taken out, lines so leave in the order in which they came.
     pub fn push(&self, line: Line) -> Option<Line> {
         if (self.used.get() as usize) < OVERFLOW
             && let Some(empty) = self.entries.iter().find(|entry| entry.tag().get() == NO_TAG)
@@ -52,8 +52,8 @@ impl<G: Geometry> Overflow<G> {
             write(empty, line);
             return None;
         }
-        let Some(turn) = (self.next.get() as usize).checked_rem(OVERFLOW) else { return Some(line) };
-        self.next.set(turn as u32 + 1);
+        let turn = self.next.get() as usize % OVERFLOW;
+        self.next.set((turn + 1) as u32 % OVERFLOW as u32);
         let place = &self.entries[turn];
         let evicted = place.line();
         write(place, line);

@@ -164,11 +164,7 @@ fn the_steps_collide_evict_and_take_back() {
             }
         }
         let reached = [evicted, taken_back, vanished];
-        let least = if OVERFLOW == 0 { [50, 0, 30] } else { [50; 3] };
-        assert!(
-            reached.iter().zip(least).all(|(n, least)| *n >= least),
-            "{machine:?}: evicted, taken back, vanished: {reached:?}"
-        );
+        assert!(reached.iter().all(|n| *n >= 40), "{machine:?}: evicted, taken back, vanished: {reached:?}");
     }
 }
 

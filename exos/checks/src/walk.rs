@@ -90,11 +90,8 @@ impl Iterator for Walk {
             Pattern::Uniform => self.random() % self.pages,
             Pattern::Local => {
                 let hot = self.pages / 5;
-                let n = if self.random() % 5 < 4 {
-                    self.random() % hot
-                } else {
-                    hot + self.random() % (self.pages - hot)
-                };
+                let n =
+                    if self.random() % 5 < 4 { self.random() % hot } else { hot + self.random() % (self.pages - hot) };
                 self.scatter(n)
             }
         })

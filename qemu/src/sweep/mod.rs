@@ -1,5 +1,5 @@
 //! How the software TLB behaves: the program `walk` goes through working sets of pages, on kernels with tables of different sizes, with
-//! and without the overflow buffer, and its misses are counted and sorted by who answered them.
+//! overflow buffers of 8 entries and of one, and its misses are counted and sorted by who answered them.
 //!
 //! Everything is counted in instructions begun, and no clock ticks, so a sweep on Malta is the same each time, to the instruction, and
 //! one on the DECstation too. On Malta the kernel refills as the feature `faithful` has it: QEMU then shows the 16 entries
@@ -28,7 +28,9 @@ use std::time::Duration;
 /// The program.
 const PROGRAM: &str = "walk";
 /// Longest time that a run may take.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_secs(120);
+/// Entries of the overflow buffers that are measured: the usual ones, and the least that there can be (the crate `stlb` says why).
+const OVERFLOWS: [u32; 2] = [8, 1];
 
 /// What was measured.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -44,8 +46,8 @@ pub struct Point {
     pub machine: String,
     /// Entries of the software TLB's table.
     pub slots: u32,
-    /// Is there an overflow buffer?
-    pub overflow: bool,
+    /// Entries of the overflow buffer.
+    pub overflow: u32,
     /// The order of accesses, by its name.
     pub pattern: String,
     /// Pages of the working set.
@@ -113,18 +115,13 @@ impl Plan {
 ///
 /// # Errors
 /// What could not be built, started, or counted.
-pub fn run(
-    workspace: &Workspace,
-    machines: &[Machine],
-    quick: bool,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Sweep> {
+pub fn run(workspace: &Workspace, machines: &[Machine], quick: bool, progress: &mut dyn FnMut(&str)) -> Result<Sweep> {
     let mut sweep = Sweep::default();
     for &machine in machines {
         machine.emulator().check(true)?;
         let plan = Plan::new(machine, quick);
         for &slots in plan.slots {
-            for overflow in [true, false] {
+            for overflow in OVERFLOWS {
                 let table = Table { machine, slots, overflow };
                 progress(&format!("{machine}: {table}"));
                 let points = table.measure(workspace, &plan).with_context(|| format!("{machine}: {table}"))?;
@@ -140,13 +137,12 @@ pub fn run(
 struct Table {
     machine: Machine,
     slots: u32,
-    overflow: bool,
+    overflow: u32,
 }
 
 impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let buffer = if self.overflow { "" } else { ", no overflow buffer" };
-        write!(f, "software TLB of {} entries{buffer}", self.slots)
+        write!(f, "software TLB of {} entries, overflow buffer of {}", self.slots, self.overflow)
     }
 }
 
@@ -157,11 +153,11 @@ impl Table {
         if self.machine == Machine::Malta {
             features.push("faithful".to_owned());
         }
-        if self.slots as usize != DEFAULT_SLOTS {
+        if self.slots as usize != stlb::SLOTS {
             features.push(format!("slots-{}", self.slots));
         }
-        if !self.overflow {
-            features.push("no-overflow".to_owned());
+        if self.overflow as usize != stlb::OVERFLOW {
+            features.push(format!("overflow-{}", self.overflow));
         }
         features
     }
@@ -248,13 +244,37 @@ impl Table {
     }
 }
 
-/// Slots of the table where no feature says otherwise.
-const DEFAULT_SLOTS: usize = stlb::SLOTS;
-
 /// Takes `walk PATTERN PAGES CHUNKS` apart.
 fn parse_walk(line: &str) -> Option<(Pattern, u32, u32)> {
     let mut words = line.trim_end().strip_prefix("walk ")?.split(' ');
     let name = words.next()?;
     let pattern = Pattern::ALL.into_iter().find(|pattern| pattern.name() == name)?;
     Some((pattern, words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+}
+
+/// Options of `./x sweep`.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Only this machine [default: all]
+    #[arg(long, value_name = "MACHINE")]
+    machine: Option<Machine>,
+    /// Fewer sizes, fewer accesses
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Measures, and leaves data and figures in `target/sweep`.
+pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
+    crate::terminal::catch_interrupts()?;
+    let machines = options.machine.map_or(Machine::ALL.to_vec(), |machine| vec![machine]);
+    let sweep = run(workspace, &machines, options.quick, &mut |what| eprintln!("{what}"))?;
+    let directory = workspace.target.join("sweep");
+    for figure in plot(&sweep, &directory)? {
+        println!("figure: {}", figure.display());
+    }
+    let data = directory.join("stlb.json");
+    let text = serde_json::to_string_pretty(&sweep).context("cannot write the points as JSON")?;
+    std::fs::write(&data, text).with_context(|| format!("cannot write {}", data.display()))?;
+    println!("data: {}", data.display());
+    Ok(0)
 }

@@ -1,6 +1,6 @@
 //! The figures of a sweep.
 
-use super::{Point, Sweep};
+use super::{OVERFLOWS, Point, Sweep};
 use crate::machine::Machine;
 use anyhow::{Context, Result};
 use exos_checks::walk::{LARGEST, Pattern, SMALLEST};
@@ -93,7 +93,7 @@ fn draw(
             .draw()?;
         for (n, &slots) in tables.iter().enumerate() {
             let color = Palette99::pick(n).to_rgba();
-            let line = |overflow: bool| -> Vec<(f64, f64)> {
+            let line = |overflow: u32| -> Vec<(f64, f64)> {
                 let of_line = |point: &&&Point| {
                     (point.slots, point.overflow, point.pattern.as_str()) == (slots, overflow, pattern.name())
                 };
@@ -101,13 +101,13 @@ fn draw(
                 values.filter_map(|point| Some((f64::from(point.pages), (quantity.of)(point)?))).collect()
             };
             chart
-                .draw_series(LineSeries::new(line(true), color.stroke_width(2)))?
+                .draw_series(LineSeries::new(line(OVERFLOWS[0]), color.stroke_width(2)))?
                 .label(format!("{slots} entries"))
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 25, y)], color.stroke_width(2)));
-            let dashed = chart.draw_series(DashedLineSeries::new(line(false), 5, 4, color.stroke_width(1)))?;
+            let dashed = chart.draw_series(DashedLineSeries::new(line(OVERFLOWS[1]), 5, 4, color.stroke_width(1)))?;
             if n + 1 == tables.len() {
                 dashed
-                    .label("no overflow buffer: dashed")
+                    .label(format!("overflow buffer of {}: dashed", OVERFLOWS[1]))
                     .legend(|(x, y)| PathElement::new([(x, y), (x + 25, y)], BLACK.stroke_width(1)));
             }
         }

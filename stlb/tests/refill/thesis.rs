@@ -5,8 +5,8 @@ use crate::processor::isa;
 use crate::sample;
 use crate::scene::{K0, K1};
 use std::collections::BTreeSet;
-use stlb::interpreter::{Fault, Instruction, Reason, Register};
 use stlb::SLOTS;
+use stlb::interpreter::{Fault, Instruction, Reason, Register};
 use stlb::model::Machine;
 
 /// Figure 9-7, instruction for instruction.

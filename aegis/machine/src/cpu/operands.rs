@@ -55,8 +55,6 @@ pub(super) const SYSCALL: usize = code::SYSCALL * WORD;
 pub(super) const GUARANTEED_SHIFT: u32 = GUARANTEED_END.trailing_zeros();
 const _: () = assert!(GUARANTEED_END.is_power_of_two());
 
-/// 1 where there is an overflow buffer. Without one, for measuring, its code is left out.
-pub(super) const HAS_OVERFLOW: usize = (stlb::OVERFLOW != 0) as usize;
 /// Offset in the information page of the counter of refills from the overflow buffer.
 pub(super) const COUNT_OVERFLOW: usize = offset_of!(Info, counters) + offset_of!(Counters, overflow);
 /// Offset in the information page of the counter of misses handed to the application.

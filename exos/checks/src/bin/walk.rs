@@ -49,7 +49,8 @@ fn main() -> Result<(), String> {
         spans::miss(region.address(miss * APART % largest));
     }
     let mut addresses = Addresses::new();
-    for pages in core::iter::successors(Some(SMALLEST), |pages| pages.checked_mul(factor)).take_while(|&n| n <= largest) {
+    for pages in core::iter::successors(Some(SMALLEST), |pages| pages.checked_mul(factor)).take_while(|&n| n <= largest)
+    {
         for pattern in Pattern::ALL {
             let mut walk = Walk::new(pattern, pages);
             for page in walk.by_ref().take(warmup.min(pages) as usize) {

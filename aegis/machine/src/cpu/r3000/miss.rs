@@ -15,7 +15,7 @@ use stlb::operands::r3000 as table;
 
 // The overflow buffer is found by one upper half: no offset of 16 bits ends within it.
 const _: () = {
-    assert!(stlb::OVERFLOW == if HAS_OVERFLOW == 1 { 8 } else { 0 });
+    assert!(stlb::OVERFLOW <= 8);
     assert!(table::TABLE.is_multiple_of(8 * table::ENTRY) && (1usize << 15).is_multiple_of(8 * table::ENTRY));
 };
 
@@ -28,19 +28,19 @@ global_asm!(
 
     // A refill that the STLB's table cannot answer. Entry: k0 = Context; all registers but k0 and k1 are the program's, and
     // so is its save area: it may hold an exception that its handler, whose own page may miss now, has yet to read.
-    // Next is the overflow buffer: its eight tags are compared with Context in turn. The upper half of all its addresses is
+    // Next is the overflow buffer: its tags are compared with Context in turn. The upper half of all its addresses is
     // the same, so it is in k1 wherever a comparison leads.
     ".globl stlb_miss",
     "stlb_miss:",
-    ".if {HAS_OVERFLOW}",
     "lui   $k1, %hi(stlb_table + {TABLE})",
     ".irp n, 0,1,2,3,4,5,6,7",
+    ".if \\n < {OVERFLOW}",
     "lw    $k1, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {TAG})($k1)", // k1 = overflow[n].tag
     "nop",                                      // hazard: load delay
     "beq   $k1, $k0, vec_overflow_\\n",
     " lui  $k1, %hi(stlb_table + {TABLE})",
-    ".endr",
     ".endif",
+    ".endr",
     // In neither. What is left is a guaranteed mapping, which can only be in the guaranteed segment, or the application. (The
     // general vector leads here too, with a reference to a page that stands in the TLB without being valid. There is none.)
     ".globl vec_tlb_invalid",
@@ -70,11 +70,12 @@ global_asm!(
     " nop",
 
     // A hit in the overflow buffer. k1 = upper half of its address.
-    ".if {HAS_OVERFLOW}",
     ".irp n, 0,1,2,3,4,5,6,7",
+    ".if \\n < {OVERFLOW}",
     "vec_overflow_\\n:",
     "b     vec_overflow",
     " lw   $k0, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {LO})($k1)",
+    ".endif",
     ".endr",
     "vec_overflow:",
     "lui   $k1, %hi({INFO} + {COUNT_OVERFLOW})", // hazard: load delay
@@ -86,7 +87,6 @@ global_asm!(
     "mfc0  $k0, $14",                           // k0 = EPC
     "tlbwr",
     back_to_user!("$k0", "$k1"),
-    ".endif",
 
     // A miss in the guaranteed segment, answered in Rust: bool aegis_miss(BadVAddr), true if the application must handle it.
     // It may happen between any two instructions, so all caller-saved registers are kept.
@@ -123,7 +123,7 @@ global_asm!(
     COUNT_UPCALLS = const COUNT_UPCALLS,
     TABLE = const table::TABLE,
     ENTRY = const table::ENTRY,
-    HAS_OVERFLOW = const HAS_OVERFLOW,
+    OVERFLOW = const stlb::OVERFLOW,
     TAG = const table::TAG,
     LO = const table::LO,
     AT = const frames::AT,
