@@ -61,7 +61,7 @@
 //!   under GXemul, `tlbwr` forgets what it replaces (entries 63 down to 8, in turn).
 //! - `slots-512`, `slots-1024`, `slots-2048`, `slots-4096`: a table of so many entries, to measure what its size is worth. The
 //!   refill sequences stay as they are, with other numbers in them.
-//! - `overflow-1`: an overflow buffer of one entry, the least there can be.
+//! - `overflow-2`: an overflow buffer of two entries, the least with which programs get on (see [`OVERFLOW`]).
 //! - `model`: see above.
 //!
 //! # Tests
@@ -104,10 +104,12 @@ pub const SLOTS: usize = if cfg!(feature = "slots-512") {
 } else {
     8192
 };
-/// Entries of the overflow buffer: 8 (thesis .12), or with the feature `overflow-1` a single one. There is always one: what stands in
-/// neither table nor buffer may not stand in the hardware TLB, so an instruction whose own page and whose data's page share a slot
-/// could never be executed without.
-pub const OVERFLOW: usize = if cfg!(feature = "overflow-1") { 1 } else { 8 };
+/// Entries of the overflow buffer: 8 (thesis .12), or 2 with the feature `overflow-2`.
+///
+/// Without any, a program can stand still for ever: what stands in neither table nor buffer may not stand in the hardware TLB, so
+/// where an instruction's own page and that of its data share a slot, each would drive out the other. The page of a handler for
+/// misses may share it too. On Malta ExOS does not even start with a table of 512 entries and a buffer of none or one; with two it does.
+pub const OVERFLOW: usize = if cfg!(feature = "overflow-2") { 2 } else { 8 };
 
 /// The geometry of the machine that this is compiled for; on the host, Malta's.
 #[cfg(not(target_vendor = "dec"))]

@@ -125,3 +125,38 @@ fn draw(
     area.present()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_machine_that_was_measured_has_its_figures() {
+        let point = |slots, overflow, pages| Point {
+            machine: Machine::Malta.name().to_owned(),
+            slots,
+            overflow,
+            pattern: Pattern::Local.name().to_owned(),
+            pages,
+            accesses: 1000,
+            instructions: 20_000,
+            misses: 1000,
+            table_hits: 900,
+            upcalls: 100,
+            ..Point::default()
+        };
+        let points = [512, 8192].into_iter().flat_map(|slots| {
+            OVERFLOWS.into_iter().flat_map(move |overflow| [16, 16_384].map(|pages| point(slots, overflow, pages)))
+        });
+        let sweep = Sweep { points: points.collect() };
+        let folder = tempfile::tempdir().unwrap();
+        let files = plot(&sweep, folder.path()).unwrap();
+        let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["stlb-hits-malta.svg", "stlb-instructions-malta.svg"]);
+        for file in &files {
+            let svg = std::fs::read_to_string(file).unwrap();
+            assert!(Pattern::ALL.iter().all(|pattern| svg.contains(pattern.name())), "{svg}");
+            assert!(svg.contains("8192 entries") && svg.contains("dashed"), "{svg}");
+        }
+    }
+}

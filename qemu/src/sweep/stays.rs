@@ -50,3 +50,39 @@ impl Lengths {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Machine;
+
+    fn tally(text: &str) -> Tally {
+        serde_json::from_str(&format!(r#"{{ "user": 9, "kernel": 9, {text}, "nested": {{}} }}"#)).unwrap()
+    }
+
+    #[test]
+    fn misses_are_sorted_by_what_answering_them_took() {
+        let vectors = Machine::Malta.vectors();
+        let lengths = Lengths { vectors, table_hit: 18, upcall: 63 };
+        let mut point = Point::default();
+        let span = tally(
+            r#""stays": { "0x80000000": { "18": 100, "42": 3, "45": 4, "63": 5, "312": 6 },
+                          "0x80000180": { "33": 7, "282": 18 } }"#,
+        );
+        lengths.add(&span, &mut point).unwrap();
+        let sorted = [point.table_hits, point.overflow_hits, point.upcalls, point.guaranteed_segment, point.misses];
+        assert_eq!(sorted, [100, 7, 12, 6, 125]);
+    }
+
+    #[test]
+    fn what_cannot_be_a_miss_is_refused() {
+        let vectors = Machine::Malta.vectors();
+        let lengths = Lengths { vectors, table_hit: 18, upcall: 63 };
+        let short = tally(r#""stays": { "0x80000000": { "17": 1 } }"#);
+        assert!(lengths.add(&short, &mut Point::default()).is_err());
+        let two = tally(r#""stays": { "0x80000000": { "63": 2 } }"#);
+        assert!(upcall_length(&two, vectors).is_err());
+        let one = tally(r#""stays": { "0x80000000": { "63": 1 }, "0x80000180": { "282": 1 } }"#);
+        assert_eq!(upcall_length(&one, vectors).unwrap(), 63);
+    }
+}
