@@ -11,6 +11,7 @@ use aegis_abi::status as kernel;
 use anyhow::{Context, Result, ensure};
 use exos::status as program;
 use exos_checks::markers::{STLB_HIT_PAGES, Span};
+use exos_checks::walk;
 
 /// What the paths of DESIGN 6 may cost on a machine, in instructions executed from the vector to the destination.
 struct Budgets {
@@ -29,6 +30,9 @@ struct Budgets {
     untrusted_call: u64,
     long_call: u64,
 }
+
+/// Instructions of a hit in the software TLB where the refill is faithful on Malta: then it takes as many on both machines.
+const FAITHFUL_HIT: u64 = 18;
 
 const fn budgets(machine: Machine) -> Budgets {
     match machine {
@@ -121,6 +125,28 @@ pub fn cases(machine: Machine) -> Vec<Case> {
             })
             .check(&format!("a miss handled by the library takes at most {miss} instructions"), move |counts| {
                 at_most(miss, counts.shortest(Span::Miss.id())?.all())
+            }),
+        // The walks of which `./x bench` makes hit rates, in a hardware TLB that forgets what it replaces.
+        Case::output("walk", "walk 256 16 256 1")
+            .features(&["faithful"])
+            .shows(&["walk sequential 16 1", "walk local 256 1"])
+            .check("its own instructions are as many as it says, and few pages do not miss", move |counts| {
+                let own = u64::from(walk::CHUNK * walk::INSTRUCTIONS);
+                for tally in counts.spans(Span::Walk.id()).take(walk::Pattern::ALL.len()) {
+                    let misses = tally.stays_at(refill);
+                    ensure!(misses < 100 && misses == tally.stays_of(refill, FAITHFUL_HIT), "misses: {tally:?}");
+                    ensure!((own..=own + misses).contains(&tally.user), "{own} instructions expected: {tally:?}");
+                }
+                Ok(None)
+            })
+            .check("more pages miss, and the software TLB has them all", move |counts| {
+                let spans: Vec<&Tally> = counts.spans(Span::Walk.id()).skip(walk::Pattern::ALL.len()).collect();
+                ensure!(spans.len() == walk::Pattern::ALL.len(), "{} spans", spans.len());
+                for tally in spans {
+                    let (misses, hits) = (tally.stays_at(refill), tally.stays_of(refill, FAITHFUL_HIT));
+                    ensure!(misses > u64::from(walk::CHUNK) / 4 && hits == misses, "{hits} hits: {tally:?}");
+                }
+                Ok(None)
             }),
         // What a newcomer sees first.
         Case::output("tour", "tour").shows(&["A tour of Aegis", "Everything held."]),

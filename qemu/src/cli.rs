@@ -1,7 +1,7 @@
 //! The command line of `./x`.
 
 use crate::cargo::Workspace;
-use crate::{audit, bench, debug, fuzz, peer, run, test};
+use crate::{audit, bench, debug, fuzz, run, test};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,9 +31,6 @@ enum Verb {
     Fuzz(fuzz::Options),
     /// Boot Aegis under gdb, with the symbols of the kernel and of a program
     Debug(debug::Options),
-    /// Measure Linux alone, and show its figures as JSON
-    #[command(hide = true)]
-    Peer,
 }
 
 /// Does what the command line says. Wrong arguments end with status 2, other errors with 1.
@@ -46,11 +43,6 @@ pub fn main() -> ExitCode {
         Verb::Bench(options) => bench::main(&workspace, &options),
         Verb::Fuzz(options) => fuzz::main(&workspace, &options),
         Verb::Debug(options) => debug::main(&workspace, &options),
-        Verb::Peer => {
-            let peer = peer::measure(&workspace, &mut |words| eprintln!("x: {words}"))?;
-            println!("{}", serde_json::to_string_pretty(&peer)?);
-            Ok(0)
-        }
     });
     match result {
         Ok(status) => ExitCode::from(status),

@@ -31,6 +31,7 @@ pub mod peer;
 pub mod run;
 pub mod session;
 mod strip;
+pub mod sweep;
 pub mod symbols;
 pub mod terminal;
 pub mod test;

@@ -158,7 +158,7 @@ impl Geometry for Mips32 {
     const VPN_SHIFT: u32 = 4;
     const ENTRY_LO: u32 = 0x03ff_ffff;
 
-    /// `(context >> 4 ^ context >> 19) & 8191`.
+    /// `(context >> 4 ^ context >> 19) & 8191`; in a smaller table the process tag is brought down further, so that all of it counts.
     fn slot(context: u32) -> usize {
         (context >> Self::VPN_SHIFT ^ context >> Self::HASH_SHIFT) as usize & (crate::SLOTS - 1)
     }

@@ -59,6 +59,9 @@
 //! - `faithful`: on MIPS32, the refill writes with `tlbwi` at Random, two instructions more. QEMU keeps what `tlbwr`
 //!   evicts alive for a while; with `tlbwi` it shows the 16 entries of the hardware. On the R3000 this changes nothing:
 //!   under GXemul, `tlbwr` forgets what it replaces (entries 63 down to 8, in turn).
+//! - `slots-512`, `slots-1024`, `slots-2048`, `slots-4096`: a table of so many entries, to measure what its size is worth. The
+//!   refill sequences stay as they are, with other numbers in them.
+//! - `overflow-2`: an overflow buffer of two entries, the least with which programs get on (see [`OVERFLOW`]).
 //! - `model`: see above.
 //!
 //! # Tests
@@ -89,10 +92,24 @@ pub use geometry::{Entry, Geometry, Line, Mips32, R3000, Registers};
 pub use lo::Lo;
 pub use table::{Edit, Inserted, Stlb, Word};
 
-/// Entries of the direct-mapped table (thesis .12).
-pub const SLOTS: usize = 8192;
-/// Entries of the overflow buffer (thesis .12).
-pub const OVERFLOW: usize = 8;
+/// Entries of the direct-mapped table: 8192 (thesis .12), unless a feature asks for fewer. Of several features, the smallest counts.
+pub const SLOTS: usize = if cfg!(feature = "slots-512") {
+    512
+} else if cfg!(feature = "slots-1024") {
+    1024
+} else if cfg!(feature = "slots-2048") {
+    2048
+} else if cfg!(feature = "slots-4096") {
+    4096
+} else {
+    8192
+};
+/// Entries of the overflow buffer: 8 (thesis .12), or 2 with the feature `overflow-2`.
+///
+/// Without any, a program can stand still for ever: what stands in neither table nor buffer may not stand in the hardware TLB, so
+/// where an instruction's own page and that of its data share a slot, each would drive out the other. The page of a handler for
+/// misses may share it too. On Malta ExOS does not even start with a table of 512 entries and a buffer of none or one; with two it does.
+pub const OVERFLOW: usize = if cfg!(feature = "overflow-2") { 2 } else { 8 };
 
 /// The geometry of the machine that this is compiled for; on the host, Malta's.
 #[cfg(not(target_vendor = "dec"))]

@@ -1,12 +1,12 @@
 //! A plain model of lookup: table and overflow buffer in the most obvious way, for both machines.
 //!
 //! It is written from the definitions (thesis figures 9-6 to 9-8; for Malta, the manual of MIPS32) in plain arithmetic and
-//! shares no code with the table: only [`Line`], [`Lo`] and [`Edit`], the data that both are spoken to in. So a
+//! shares no code with the table: only the sizes, and [`Line`], [`Lo`] and [`Edit`], the data that both are spoken to in. So a
 //! mistake in one is a difference between the two.
 //!
 //! Besides the tests, it serves to replay a trace of addresses on the host.
 
-use crate::{Edit, Line, Lo};
+use crate::{Edit, Line, Lo, OVERFLOW, SLOTS};
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
@@ -53,14 +53,14 @@ impl Machine {
 
     /// The slot of the table in which a Context register is looked for.
     pub fn slot(self, context: u32) -> usize {
-        let context = u64::from(context);
+        let (context, slots) = (u64::from(context), SLOTS as u64);
         let slot = match self {
-            // The number of the pair, and the 13 bits on top of the register
-            Machine::Malta => ((context / 16) ^ (context / 524_288)) % 8192,
+            // The number of the pair, and as many bits on top of the register as a slot has: 13, unless the table is smaller
+            Machine::Malta => ((context / 16) ^ (context / (4_294_967_296 / slots))) % slots,
             // (((c0_tlbcxt << 17 ^ c0_tlbcxt) >> 16) & STLB_MASK & ~7), in 32 bits, is the offset of an entry of 8 bytes
             Machine::Decstation => {
                 let moved_up = context * 131_072 % 4_294_967_296;
-                let offset = (moved_up ^ context) / 65_536 % 65_536;
+                let offset = (moved_up ^ context) / 65_536 % (slots * 8);
                 offset / 8
             }
         };
@@ -108,7 +108,7 @@ pub enum Place {
 pub struct Model {
     machine: Machine,
     table: BTreeMap<usize, Line>,
-    overflow: [Option<Line>; 8],
+    overflow: [Option<Line>; OVERFLOW],
     /// The place of the overflow buffer that is given up next, when none is free.
     turn: usize,
 }
@@ -116,7 +116,7 @@ pub struct Model {
 impl Model {
     /// An empty one.
     pub fn new(machine: Machine) -> Model {
-        Model { machine, table: BTreeMap::new(), overflow: [None; 8], turn: 0 }
+        Model { machine, table: BTreeMap::new(), overflow: [None; OVERFLOW], turn: 0 }
     }
 
     /// Every line, and where it stands.
@@ -150,7 +150,7 @@ impl Model {
             }
             None => {
                 let turn = self.turn;
-                self.turn = (turn + 1) % 8;
+                self.turn = (turn + 1) % OVERFLOW;
                 self.overflow[turn].replace(occupant)
             }
         }

@@ -205,6 +205,8 @@ const _: () = {
     assert!(offset_of!(Stlb<Mips32>, overflow) == operands::mips32::TABLE);
     assert!(align_of::<Stlb<R3000>>() >= 1 << 16);
     assert!(offset_of!(Stlb<R3000>, overflow) == operands::r3000::TABLE);
+    // The offset of an entry is an operand of `andi`, and `ins` takes no more bits than the hash has.
+    assert!(SLOTS.is_power_of_two() && operands::r3000::OFFSET_MASK <= 0xffff);
 };
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the test programs in `src/bin` share: they run on Aegis in the emulator, print a line for each test in the Test
 //! Anything Protocol, and end with status 1 if one failed. The host tool in `qemu/` judges them.
 //!
-//! The [`markers`] are for the host too: guest and host tool take the spans' numbers from the one list.
+//! The [`markers`] and the [`walk`]s are for the host too: guest and host tool take the spans' numbers from the one list.
 //!
 //! A test program abuses the machine and the kernel's interface on purpose. What that takes of `unsafe` and assembly is in
 //! the module `raw`, and nowhere else.
@@ -21,3 +21,4 @@ pub mod markers;
 pub mod raw;
 #[cfg(target_os = "none")]
 pub mod tap;
+pub mod walk;

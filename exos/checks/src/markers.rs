@@ -91,6 +91,8 @@ spans! {
     SharedMemory = 37, "shared-memory ping-pong, round trip";
     /// Two matrices of 150 x 150 integers multiplied.
     MatrixMultiply = 38, "150 x 150 integer matrix multiply";
+    /// A load each from [`CHUNK`](crate::walk::CHUNK) pages of a working set.
+    Walk = 100, "loads from pages of a working set";
 }
 
 /// Pages in [`Span::StlbHits`]. A refill loads as many as an entry of the software TLB maps.

@@ -15,7 +15,7 @@ use crate::machine::Machine;
 use crate::peer::{self, Peer};
 use crate::run::{BOOT, COUNTING, NO_CLOCK};
 use crate::session::{End, Errors, Patience};
-use crate::{calibration, terminal};
+use crate::{calibration, sweep, terminal};
 use anyhow::{Context, Result, bail, ensure};
 use check::{Change, Comparison};
 use clap::{Args, ValueEnum};
@@ -49,6 +49,12 @@ pub struct Options {
     /// Compare with the results in bench/results/, and fail when something costs more; nothing is written
     #[arg(long, conflicts_with = "peer")]
     check: bool,
+    /// Measure instead how the software TLB answers, over working sets, patterns and sizes of its table
+    #[arg(long, conflicts_with_all = ["peer", "check"])]
+    stlb: bool,
+    /// With --stlb: fewer sizes, fewer accesses
+    #[arg(long, requires = "stlb")]
+    quick: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -61,6 +67,10 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         machine.emulator().check(true)?;
     }
     terminal::catch_interrupts()?;
+    let directory = workspace.root.join("bench/results");
+    if options.stlb {
+        return sweep_stlb(workspace, &directory, &machines, options);
+    }
     let toolchain = toolchain(workspace)?;
     let mut all = Vec::new();
     for machine in machines {
@@ -69,7 +79,6 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         all.push(measure(workspace, machine, &toolchain)?);
         eprintln!("measuring on {machine}: {:.0} s", start.elapsed().as_secs_f64());
     }
-    let directory = workspace.root.join("bench/results");
     if options.check {
         return compare(&directory, &all, options.json);
     }
@@ -108,6 +117,26 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         println!("{}", serde_json::to_string_pretty(&json!({ "machines": all, "peer": peer }))?);
     } else {
         println!("instructions executed, medians\n\n{}", report.text());
+        written
+            .iter()
+            .for_each(|path| println!("written: {}", path.strip_prefix(&workspace.root).unwrap_or(path).display()));
+    }
+    Ok(0)
+}
+
+/// Measures how the software TLB behaves, and writes data and plots. A quick sweep is no result: it goes elsewhere.
+fn sweep_stlb(workspace: &Workspace, results: &Path, machines: &[Machine], options: &Options) -> Result<u8> {
+    let directory =
+        if options.quick || options.machine.is_some() { workspace.target.join("sweep") } else { results.to_path_buf() };
+    let sweep = sweep::run(workspace, machines, options.quick, &mut |what| eprintln!("{what}"))?;
+    std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let mut written = sweep::plot(&sweep, &directory)?;
+    let data = directory.join("stlb.json");
+    write(&data, &(serde_json::to_string(&sweep)? + "\n"))?;
+    written.push(data);
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&sweep)?);
+    } else {
         written
             .iter()
             .for_each(|path| println!("written: {}", path.strip_prefix(&workspace.root).unwrap_or(path).display()));

@@ -56,7 +56,7 @@ fn halves_change_only_while_the_tag_is_off() {
     let stlb = Box::new(Stlb::<Observed>::new());
     let context = |n: u32| n << Observed::VPN_SHIFT;
     for round in 0..3 {
-        for n in 0..2 * OVERFLOW as u32 {
+        for n in 0..16 {
             stlb.insert(context(n), n as usize % 2, Lo::writable(n + round));
         }
     }

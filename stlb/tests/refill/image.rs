@@ -7,6 +7,7 @@ use elf::endian::LittleEndian;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+use stlb::SLOTS;
 use stlb::interpreter::Instruction;
 use stlb::model::Machine;
 
@@ -14,6 +15,8 @@ use stlb::model::Machine;
 const CODE: u32 = 0x8000_0000;
 const MISS: u32 = 0x8000_0180;
 const TABLE: u32 = 0x8014_0000;
+/// Slots of the table unless a feature says otherwise.
+const THESIS_SLOTS: usize = 8192;
 
 /// An image that holds the refill sequence.
 pub struct Image {
@@ -96,7 +99,11 @@ impl Image {
     /// Builds the program `refill-image`, which holds nothing but the sequence.
     fn build(machine: Machine, faithful: bool) -> Result<Image, String> {
         let target = target(machine);
-        let variant = if faithful { format!("{target}-faithful") } else { target.to_owned() };
+        let mut features = vec!["refill-image".to_owned()];
+        features.extend(faithful.then(|| "faithful".to_owned()));
+        // This test's table is the sequence's.
+        features.extend((SLOTS != THESIS_SLOTS).then(|| format!("slots-{SLOTS}")));
+        let variant = [&[target.to_owned()], &features[1..]].concat().join("-");
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("refill-image");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
         // Flags from outside would take the place of these, and of those in `.cargo/config.toml`
@@ -107,7 +114,7 @@ impl Image {
             Machine::Decstation => cargo.args(["-Zjson-target-spec", "--target", &format!("../{target}.json")]),
         };
         cargo.args(["-Zbuild-std=core", "-Zbuild-std-features=compiler-builtins-mem"]);
-        cargo.args(["--features", if faithful { "refill-image,faithful" } else { "refill-image" }]);
+        cargo.args(["--features", &features.join(",")]);
         let image = directory.join(variant);
         cargo.arg("--target-dir").arg(&directory).args(["-Zunstable-options", "--artifact-dir"]).arg(&image);
         let places = [format!("-Ttext={CODE:#x}"), format!("--defsym=stlb_miss={MISS:#x}")];

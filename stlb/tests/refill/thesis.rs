@@ -5,6 +5,7 @@ use crate::processor::isa;
 use crate::sample;
 use crate::scene::{K0, K1};
 use std::collections::BTreeSet;
+use stlb::SLOTS;
 use stlb::interpreter::{Fault, Instruction, Reason, Register};
 use stlb::model::Machine;
 
@@ -24,7 +25,8 @@ fn the_r3000_runs_figure_9_7() {
             Sll { rd: K0, rt: K0, shift: 17 },
             Xor { rd: K1, rs: K0, rt: K1 },
             Srl { rd: K1, rt: K1, shift: 16 },
-            Andi { rt: K0, rs: K1, imm: 0xfff8 },
+            // STLB_MASK & ~7: 0xfff8, unless the table is smaller
+            Andi { rt: K0, rs: K1, imm: (SLOTS * 8 - 8) as u16 },
             Lui { rt: K1, imm: hi },
             Add { rd: K1, rs: K0, rt: K1 },
             Lw { rt: K0, base: K1, offset: lo + 4 },

@@ -7,7 +7,7 @@ use stlb::{Lo, SLOTS};
 
 /// Tag numbers, and slots, that the addresses of these tests are concentrated on.
 pub const TAGS: [u32; 5] = [0, 1, 2, 0x155, 0x1ff];
-const CROWDED: [usize; 4] = [0, 1, 4097, SLOTS - 1];
+const CROWDED: [usize; 4] = [0, 1, SLOTS / 2 + 1, SLOTS - 1];
 /// References for each of these slots.
 const CROWD: usize = 10;
 

@@ -15,3 +15,4 @@ pub mod registers;
 pub mod spans;
 pub mod ticks;
 pub mod transfers;
+pub mod walk;

@@ -12,8 +12,11 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 use stlb::operands::mips32 as table;
 
-// The overflow buffer is found by its upper half alone.
-const _: () = assert!(table::TABLE.is_multiple_of(1 << 16) && stlb::OVERFLOW == 8);
+// The overflow buffer is found by one upper half: no offset of 16 bits ends within it.
+const _: () = {
+    assert!(stlb::OVERFLOW <= 8);
+    assert!(table::TABLE.is_multiple_of(8 * table::ENTRY) && (1usize << 15).is_multiple_of(8 * table::ENTRY));
+};
 
 global_asm!(
     ".section .vectors.rest,\"ax\",@progbits",
@@ -24,15 +27,17 @@ global_asm!(
 
     // A refill that the STLB's table cannot answer. Entry: k0 = Context; all registers but k0 and k1 are the program's, and
     // so is its save area: it may hold an exception that its handler, whose own page may miss now, has yet to read.
-    // Next is the overflow buffer: its eight tags are compared with Context in turn. The upper half of all its addresses is
+    // Next is the overflow buffer: its tags are compared with Context in turn. The upper half of all its addresses is
     // the same, so it is in k1 wherever a comparison leads.
     ".globl stlb_miss",
     "stlb_miss:",
     "lui   $k1, %hi(stlb_table + {TABLE})",
     ".irp n, 0,1,2,3,4,5,6,7",
+    ".if \\n < {OVERFLOW}",
     "lw    $k1, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {TAG})($k1)", // k1 = overflow[n].tag
     "beq   $k1, $k0, vec_overflow_\\n",
     " lui  $k1, %hi(stlb_table + {TABLE})",
+    ".endif",
     ".endr",
     // In neither. What is left is a guaranteed mapping, which can only be in the guaranteed segment, or the application. The
     // same holds for a reference to the invalid half of a live entry, which comes from the general vector: a live entry
@@ -61,11 +66,13 @@ global_asm!(
 
     // A hit in the overflow buffer. k1 = upper half of its address.
     ".irp n, 0,1,2,3,4,5,6,7",
+    ".if \\n < {OVERFLOW}",
     "vec_overflow_\\n:",
     "lw    $k0, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {LO0})($k1)",
     "lw    $k1, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {LO1})($k1)",
     "b     vec_overflow",
     " mtc0 $k0, $2",                            // EntryLo0 = overflow[n].lo0
+    ".endif",
     ".endr",
     "vec_overflow:",
     "mtc0  $k1, $3",                            // EntryLo1 = overflow[n].lo1
@@ -119,6 +126,7 @@ global_asm!(
     COUNT_UPCALLS = const COUNT_UPCALLS,
     TABLE = const table::TABLE,
     ENTRY = const table::ENTRY,
+    OVERFLOW = const stlb::OVERFLOW,
     TAG = const table::TAG,
     LO0 = const table::LO0,
     LO1 = const table::LO1,

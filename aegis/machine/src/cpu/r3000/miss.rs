@@ -13,8 +13,11 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 use stlb::operands::r3000 as table;
 
-// The overflow buffer is found by its upper half alone.
-const _: () = assert!(table::TABLE.is_multiple_of(1 << 16) && stlb::OVERFLOW == 8);
+// The overflow buffer is found by one upper half: no offset of 16 bits ends within it.
+const _: () = {
+    assert!(stlb::OVERFLOW <= 8);
+    assert!(table::TABLE.is_multiple_of(8 * table::ENTRY) && (1usize << 15).is_multiple_of(8 * table::ENTRY));
+};
 
 global_asm!(
     ".section .vectors.rest,\"ax\",@progbits",
@@ -25,16 +28,18 @@ global_asm!(
 
     // A refill that the STLB's table cannot answer. Entry: k0 = Context; all registers but k0 and k1 are the program's, and
     // so is its save area: it may hold an exception that its handler, whose own page may miss now, has yet to read.
-    // Next is the overflow buffer: its eight tags are compared with Context in turn. The upper half of all its addresses is
+    // Next is the overflow buffer: its tags are compared with Context in turn. The upper half of all its addresses is
     // the same, so it is in k1 wherever a comparison leads.
     ".globl stlb_miss",
     "stlb_miss:",
     "lui   $k1, %hi(stlb_table + {TABLE})",
     ".irp n, 0,1,2,3,4,5,6,7",
+    ".if \\n < {OVERFLOW}",
     "lw    $k1, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {TAG})($k1)", // k1 = overflow[n].tag
     "nop",                                      // hazard: load delay
     "beq   $k1, $k0, vec_overflow_\\n",
     " lui  $k1, %hi(stlb_table + {TABLE})",
+    ".endif",
     ".endr",
     // In neither. What is left is a guaranteed mapping, which can only be in the guaranteed segment, or the application. (The
     // general vector leads here too, with a reference to a page that stands in the TLB without being valid. There is none.)
@@ -66,9 +71,11 @@ global_asm!(
 
     // A hit in the overflow buffer. k1 = upper half of its address.
     ".irp n, 0,1,2,3,4,5,6,7",
+    ".if \\n < {OVERFLOW}",
     "vec_overflow_\\n:",
     "b     vec_overflow",
     " lw   $k0, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {LO})($k1)",
+    ".endif",
     ".endr",
     "vec_overflow:",
     "lui   $k1, %hi({INFO} + {COUNT_OVERFLOW})", // hazard: load delay
@@ -116,6 +123,7 @@ global_asm!(
     COUNT_UPCALLS = const COUNT_UPCALLS,
     TABLE = const table::TABLE,
     ENTRY = const table::ENTRY,
+    OVERFLOW = const stlb::OVERFLOW,
     TAG = const table::TAG,
     LO = const table::LO,
     AT = const frames::AT,
