@@ -100,19 +100,17 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         write(&path, &(serde_json::to_string_pretty(results)? + "\n"))?;
         written.push(path);
     }
-    // A report is of both machines, where both are known.
-    let known: Vec<Results> = Machine::ALL
-        .into_iter()
-        .filter_map(|machine| {
-            let name = machine.name();
-            let now = all.iter().find(|results| results.machine == name).cloned();
-            now.or_else(|| Results::read(&directory.join(format!("{name}.json"))).ok())
-        })
-        .collect();
+    let known = known(&directory, &all);
     let report = Report { machines: &known, peer: peer.as_ref() };
     write(&directory.join("report.md"), &report.markdown())?;
     written.push(directory.join("report.md"));
     written.push(plot::draw(&known, peer.as_ref(), &directory)?);
+    let readme = workspace.root.join("README.md");
+    let text = std::fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
+    if let Some(text) = report.within(&text) {
+        write(&readme, &text)?;
+        written.push(readme);
+    }
     if options.json {
         println!("{}", serde_json::to_string_pretty(&json!({ "machines": all, "peer": peer }))?);
     } else {
@@ -122,6 +120,16 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
             .for_each(|path| println!("written: {}", path.strip_prefix(&workspace.root).unwrap_or(path).display()));
     }
     Ok(0)
+}
+
+/// Results of all machines: those of now, and of the others those that were kept.
+fn known(directory: &Path, now: &[Results]) -> Vec<Results> {
+    let of = |machine: Machine| {
+        let name = machine.name();
+        let result = now.iter().find(|results| results.machine == name).cloned();
+        result.or_else(|| Results::read(&directory.join(format!("{name}.json"))).ok())
+    };
+    Machine::ALL.into_iter().filter_map(of).collect()
 }
 
 /// Measures how the software TLB behaves, and writes data and plots. A quick sweep is no result: it goes elsewhere.
@@ -165,13 +173,15 @@ fn measure(workspace: &Workspace, machine: Machine, toolchain: &str) -> Result<R
     let patience = Patience { first_output: Some(BOOT), end: Some(LIMIT), ..Patience::default() };
     let mut output = Vec::new();
     let end = board.run(Input::None, Errors::Taken, patience, |chunk| {
+        let lines = |output: &[u8]| output.iter().filter(|&&byte| byte == b'\n').count();
+        let before = lines(&output);
         output.extend_from_slice(chunk);
-        let done = String::from_utf8_lossy(chunk)
-            .lines()
-            .filter_map(|line| Some(line.strip_prefix("ok ")?.split_once(" - ")?.1.to_owned()))
-            .next_back();
-        if let Some(done) = done {
-            eprintln!("    {done}");
+        // What is done, as it is done. Chunks may end anywhere.
+        let text = String::from_utf8_lossy(&output);
+        for line in text.lines().take(lines(&output)).skip(before) {
+            if let Some((_, done)) = line.strip_prefix("ok ").and_then(|rest| rest.split_once(" - ")) {
+                eprintln!("    {done}");
+            }
         }
     })?;
     if end == End::Interrupted {
@@ -238,4 +248,23 @@ fn toolchain(workspace: &Workspace) -> Result<String> {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_shows_the_results_that_are_kept() {
+        let root = Workspace::find(false).unwrap().root;
+        let directory = root.join("bench/results");
+        let results = known(&directory, &[]);
+        assert_eq!(results.len(), Machine::ALL.len());
+        let peer = std::fs::read_to_string(directory.join("linux.json")).unwrap();
+        let peer: Peer = serde_json::from_str(&peer).unwrap();
+        let report = Report { machines: &results, peer: Some(&peer) };
+        let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+        assert_eq!(report.within(&readme).as_ref(), Some(&readme));
+        assert_eq!(std::fs::read_to_string(directory.join("report.md")).unwrap(), report.markdown());
+    }
 }

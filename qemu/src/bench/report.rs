@@ -85,7 +85,44 @@ impl Report<'_> {
         text
     }
 
-    /// The table in Markdown, with minimum and maximum, and how each operation is measured.
+    /// The table in Markdown.
+    pub fn table(&self) -> String {
+        let head = self.head();
+        let mut text = format!("| {} |\n|{}|\n", head.join(" | "), vec!["---"; head.len()].join("|"));
+        for operation in OPERATIONS {
+            let _ = writeln!(text, "| {} |", self.row(operation).join(" | "));
+        }
+        text
+    }
+
+    /// A text with the table between its two marks, in place of what was there; `None` where the marks are not.
+    pub fn within(&self, text: &str) -> Option<String> {
+        let (before, rest) = text.split_once(BEGIN)?;
+        let (_, after) = rest.split_once(END)?;
+        Some(format!("{before}{BEGIN}\n{}{END}{after}", self.table()))
+    }
+
+    /// Is it as much cheaper than the peer as it is meant to be?
+    fn aims(&self) -> String {
+        let mut text = String::new();
+        let Some(peer) = self.peer else { return text };
+        text.push_str("\n");
+        for (id, aim) in AIMS {
+            let Some(operation) = OPERATIONS.iter().find(|operation| operation.id == id) else { continue };
+            let theirs = peer.figures.get(id).map(|figure| figure.median);
+            let Some((theirs, ours)) = theirs.zip(self.of_the_peers_machine(operation)) else { continue };
+            let ratio = theirs / ours;
+            let verdict = if ratio >= aim { "as it should be" } else { "**less than it should be**" };
+            let _ = writeln!(
+                text,
+                "- {}: {ratio:.0} times cheaper than with the peer; at least {aim:.0} times is {verdict}.",
+                operation.name
+            );
+        }
+        text
+    }
+
+    /// The report in Markdown, with minimum and maximum, and how each operation is measured.
     pub fn markdown(&self) -> String {
         let mut text = String::from(HEAD);
         for results in self.machines {
@@ -95,11 +132,8 @@ impl Report<'_> {
             let _ =
                 writeln!(text, "- {}: on malta's board, under QEMU; the ratio is its median to ours there", peer.name);
         }
-        let head = self.head();
-        let _ = writeln!(text, "\n| {} |\n|{}|", head.join(" | "), vec!["---"; head.len()].join("|"));
-        for operation in OPERATIONS {
-            let _ = writeln!(text, "| {} |", self.row(operation).join(" | "));
-        }
+        let _ = writeln!(text, "\n{}", self.table().trim_end());
+        text.push_str(&self.aims());
         text.push_str("\n## How each is measured\n\nMinimum, median and maximum, over so many times; the maximum is that of the first, cold time as a rule.\n");
         for operation in OPERATIONS {
             let _ = writeln!(text, "\n**{}** (`{}`): {}.", operation.name, operation.id, operation.method);
@@ -126,6 +160,11 @@ impl Report<'_> {
     }
 }
 
+/// How many times cheaper than with the peer operations are meant to be.
+const AIMS: [(&str, f64); 2] = [("exception-overflow-in", 150.0), ("transfer-round-trip", 200.0)];
+/// What stands before the table in a text that is kept up to date, and behind it.
+const BEGIN: &str = "<!-- written by ./x bench -->";
+const END: &str = "<!-- end -->";
 const HEAD: &str = "# What operations cost\n\nWritten by `./x bench`. All figures are instructions executed, user mode and kernel together, medians; \
     they are not cycles: the emulators model no cache and no pipeline. The thesis' figures are instructions, too.\n\n";
 

@@ -11,8 +11,17 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Packages with tests on the host.
-pub const PACKAGES: [&str; 8] =
-    ["stlb", "unwind", "aegis-abi", "aegis-kernel", "exos", "exos-checks", "aegis-counter", "aegis-host"];
+pub const PACKAGES: [&str; 9] = [
+    "stlb",
+    "unwind",
+    "aegis-abi",
+    "aegis-kernel",
+    "exos",
+    "exos-checks",
+    "aegis-bench",
+    "aegis-counter",
+    "aegis-host",
+];
 /// Longest time that the tests of one file or library may take.
 const LIMIT: Duration = Duration::from_secs(900);
 
