@@ -18,13 +18,13 @@ pub fn check(counts: &Counts) -> Result<()> {
         let executed = u64::from(calibration_length(*turns));
         ensure!(
             counted.kernel == 0,
-            "the emulator counts {} instructions of the kernel in a loop of {turns} turns, during which nothing should enter it",
+            "the emulator counts {} instructions of the kernel in a loop, during which nothing should enter it (turns: {turns})",
             counted.kernel
         );
         ensure!(
             counted.user == executed,
-            "the emulator counts {} instructions where {executed} were executed, in a loop of {turns} turns: none of this run's \
-             counts can be trusted",
+            "the emulator counts {} instructions where {executed} were executed (turns of the loop: {turns}): none of \
+             this run's counts can be trusted",
             counted.user
         );
     }

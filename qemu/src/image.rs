@@ -101,23 +101,30 @@ pub enum PluginInterface {
 }
 
 impl PluginInterface {
-    /// The plugin's feature for it; version 1 needs none.
-    fn feature(self) -> Option<&'static str> {
+    /// All of them.
+    pub const ALL: [PluginInterface; 3] = [PluginInterface::One, PluginInterface::Three, PluginInterface::Seven];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
         match self {
-            PluginInterface::One => None,
-            PluginInterface::Three => Some("interface-3"),
-            PluginInterface::Seven => Some("interface-7"),
+            PluginInterface::One => "interface-1",
+            PluginInterface::Three => "interface-3",
+            PluginInterface::Seven => "interface-7",
         }
+    }
+
+    /// The plugin's feature for it; version 1 needs none.
+    pub fn feature(self) -> Option<&'static str> {
+        (self != PluginInterface::One).then_some(self.name())
     }
 }
 
 /// Builds the plugin that counts instructions, and says where it is.
 pub fn build_plugin(workspace: &Workspace, interface: PluginInterface) -> Result<PathBuf> {
-    let feature = interface.feature();
     // Cargo gives every variant the same name, and a plugin must stay as it is while a QEMU is to load it.
-    let directory = workspace.target.join("plugin").join(feature.unwrap_or("interface-1"));
+    let directory = workspace.target.join("plugin").join(interface.name());
     let mut arguments: Vec<&OsStr> = ["build", "--release", "-p", "aegis-count"].map(OsStr::new).to_vec();
-    arguments.extend(["--features", feature.unwrap_or_default(), "--target-dir"].map(OsStr::new));
+    arguments.extend(["--features", interface.feature().unwrap_or_default(), "--target-dir"].map(OsStr::new));
     arguments.push(directory.as_os_str());
     let built = workspace.build(arguments, &[])?;
     let mut files = built.into_iter().filter(|built| built.package == "aegis-count").flat_map(|built| built.files);

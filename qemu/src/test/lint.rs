@@ -3,7 +3,7 @@
 use super::host::PACKAGES;
 use super::report::Report;
 use crate::cargo::{Workspace, without_noise};
-use crate::image;
+use crate::image::{self, PluginInterface};
 use crate::machine::Machine;
 use anyhow::Result;
 use std::path::Path;
@@ -20,8 +20,12 @@ const FEATURES: &str = "aegis/checked,aegis/counting,aegis/faithful,aegis/plante
 
 /// Runs clippy, where there is one, on what is built for the host.
 pub fn host(workspace: &Workspace, report: &mut Report) -> Result<()> {
-    let packages = [&PACKAGES[..], &["aegis-count"]].concat();
-    check(workspace, "clippy::host", &packages, &["--lib", "--tests"], None, report)
+    check(workspace, "clippy::host", &PACKAGES, &["--lib", "--tests"], None, report)?;
+    for interface in PluginInterface::ALL {
+        let arguments = ["--features", interface.feature().unwrap_or_default()];
+        check(workspace, &format!("clippy::plugin, {}", interface.name()), &["aegis-count"], &arguments, None, report)?;
+    }
+    Ok(())
 }
 
 /// Runs clippy, where there is one, on what is built for `machine`.
