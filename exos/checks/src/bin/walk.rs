@@ -25,9 +25,10 @@ use exos_checks::walk::{CHUNK, LARGEST, Pattern, SMALLEST, Walk};
 exos::entry!(main);
 
 /// Misses that are shown for comparison. The first few may miss in more than the one page.
-const MISSES: u32 = 8;
+const MISSES: u32 = 7;
 /// Pages between these, so that no two share an entry of a TLB.
 const APART: u32 = 2;
+const _: () = assert!(MISSES * APART < SMALLEST);
 
 fn main() -> Result<(), String> {
     let arguments: Option<[u32; 4]> = parse();
@@ -46,7 +47,7 @@ fn main() -> Result<(), String> {
 
     println!("walk of {} instructions a refill", machine::info().refill_instructions);
     for miss in 1..=MISSES {
-        spans::miss(region.address(miss * APART & (largest - 1)));
+        spans::miss(region.address(miss * APART));
     }
     let mut addresses = Addresses::new();
     for pages in
