@@ -106,8 +106,8 @@ impl Plan {
         match (machine, quick) {
             (Machine::Malta, false) => Plan { slots: &[512, 1024, 2048, 4096, 8192], factor: 2, warmup: 8, chunks: 16 },
             (Machine::Malta, true) => Plan { slots: &[512, 8192], factor: 4, warmup: 4, chunks: 4 },
-            (Machine::Decstation, false) => Plan { slots: &[512, 2048, 8192], factor: 4, warmup: 4, chunks: 1 },
-            (Machine::Decstation, true) => Plan { slots: &[512], factor: 8, warmup: 2, chunks: 1 },
+            (Machine::Decstation, false) => Plan { slots: &[512, 2048, 8192], factor: 4, warmup: 2, chunks: 1 },
+            (Machine::Decstation, true) => Plan { slots: &[512], factor: 8, warmup: 1, chunks: 1 },
         }
     }
 }

@@ -16,7 +16,8 @@ const MACHINE: [&str; 9] =
 const LINUX: &str = "aegis-bench-linux";
 
 /// Features of the kernel that are compiled in for a second look.
-const FEATURES: &str = "aegis/checked,aegis/counting,aegis/faithful,aegis/planted-fault";
+const FEATURES: &str =
+    "aegis/checked,aegis/counting,aegis/faithful,aegis/planted-fault,aegis/slots-512,aegis/overflow-2";
 
 /// Runs clippy, where there is one, on what is built for the host.
 pub fn host(workspace: &Workspace, report: &mut Report) -> Result<()> {

@@ -25,14 +25,15 @@ use exos_checks::walk::{CHUNK, LARGEST, Pattern, SMALLEST, Walk};
 exos::entry!(main);
 
 /// Misses that are shown for comparison. The first few may miss in more than the one page.
-const MISSES: u32 = 8;
+const MISSES: u32 = 7;
 /// Pages between these, so that no two share an entry of a TLB.
 const APART: u32 = 2;
+const _: () = assert!(MISSES * APART < SMALLEST);
 
 fn main() -> Result<(), String> {
     let arguments: Option<[u32; 4]> = parse();
     let Some([largest, factor, warmup, chunks]) = arguments.filter(|[largest, factor, ..]| {
-        (SMALLEST..=LARGEST).contains(largest) && factor.is_power_of_two() && *factor > 1
+        largest.is_power_of_two() && (SMALLEST..=LARGEST).contains(largest) && factor.is_power_of_two() && *factor > 1
     }) else {
         return Err("usage: walk LARGEST FACTOR WARMUP CHUNKS".into());
     };
@@ -46,10 +47,11 @@ fn main() -> Result<(), String> {
 
     println!("walk of {} instructions a refill", machine::info().refill_instructions);
     for miss in 1..=MISSES {
-        spans::miss(region.address(miss * APART % largest));
+        spans::miss(region.address(miss * APART));
     }
     let mut addresses = Addresses::new();
-    for pages in core::iter::successors(Some(SMALLEST), |pages| pages.checked_mul(factor)).take_while(|&n| n <= largest)
+    for pages in
+        core::iter::successors(Some(SMALLEST), |pages| Some(pages << factor.ilog2())).take_while(|&n| n <= largest)
     {
         for pattern in Pattern::ALL {
             let mut walk = Walk::new(pattern, pages);
