@@ -145,8 +145,8 @@ pub const OPERATIONS: &[Operation] = &[
         .method("twenty words there and twenty back, in registers"),
     operation("yield", "yield, nobody else to run", Span::Yield, Whole, Compiler)
         .method("the library's yield: registers saved, the kernel's search for the next slice, registers restored"),
-    operation("slice-switch", "yield to the next slice and back", Span::SliceSwitch, Whole, Compiler)
-        .method("two switches; the other environment yields at once, without a library"),
+    operation("slice-switch", "yield with a switch", Span::SliceSwitch, Each(2), Compiler)
+        .method("to the next slice and back, halved; the other environment yields at once, without a library"),
     operation("environment", "e_alloc and e_free", Span::Environment, Whole, Compiler)
         .method("an environment made from a context with five guaranteed mappings, and destroyed"),
     operation("spawn", "process: spawn, exit, wait", Span::Spawn, Whole, Compiler)

@@ -144,23 +144,21 @@ impl<G: Geometry> Stlb<G> {
 
     /// Shows every line whose Context register is `context` under `mask` to `edit`, and does to it what that says.
     pub fn scan(&self, mask: u32, context: u32, mut edit: impl FnMut(Line) -> Edit) {
-        let mut edited = |entry: &G::Entry| {
-            let tag = entry.tag().get();
-            if tag == NO_TAG || tag & mask != context & mask {
-                return None;
-            }
-            match edit(entry.line()) {
-                Edit::Keep => None,
-                Edit::Replace(lo) => Some(Line { context: tag, lo }),
-            }
+        let mut edited = |entry: &G::Entry| match edit(entry.line()) {
+            Edit::Keep => None,
+            Edit::Replace(lo) => Some(Line { context: entry.tag().get(), lo }),
         };
-        for entry in &self.table {
-            if let Some(line) = edited(entry) {
-                write(entry, line);
+        let mut slots = &self.table[..];
+        while let Some(n) = first::<G>(slots, mask, context) {
+            if let Some(line) = edited(&slots[n]) {
+                write(&slots[n], line);
             }
+            slots = &slots[n + 1..];
         }
         for entry in self.overflow.entries() {
-            if let Some(line) = edited(entry) {
+            if is_under::<G>(entry, mask, context)
+                && let Some(line) = edited(entry)
+            {
                 self.overflow.write(entry, line);
             }
         }
@@ -186,6 +184,20 @@ impl<G: Geometry> Stlb<G> {
         let slot = &self.table[G::slot(context)];
         if slot.tag().get() == context { Some(slot) } else { self.overflow.find(context) }
     }
+}
+
+/// Does the entry hold a line whose Context register is `context` under `mask`?
+#[inline(always)]
+fn is_under<G: Geometry>(entry: &G::Entry, mask: u32, context: u32) -> bool {
+    let tag = entry.tag().get();
+    (tag ^ context) & mask == 0 && tag != NO_TAG
+}
+
+/// The first of the slots for which [`is_under`] holds. It is a function of its own so that its loop, which goes through the whole table, keeps
+/// all that it needs in registers: six instructions a slot.
+#[inline(never)]
+fn first<G: Geometry>(slots: &[G::Entry], mask: u32, context: u32) -> Option<usize> {
+    slots.iter().position(|entry| is_under::<G>(entry, mask, context))
 }
 
 /// Writes a line in the stated order: tag off, halves, tag on. A line without a valid half leaves the entry empty.

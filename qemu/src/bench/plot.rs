@@ -75,7 +75,13 @@ fn draw_to(path: &Path, machines: &[Results], peer: Option<&Peer>) -> Result<(),
         .x_label_area_size(30)
         .y_label_area_size(LABELS)
         .build_cartesian_2d((1.0..highest * 4.0).log_scale(), rows..0.0)?;
-    chart.configure_mesh().disable_y_mesh().disable_y_axis().light_line_style(WHITE).draw()?;
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .disable_y_axis()
+        .x_label_formatter(&|value| format!("{value}"))
+        .light_line_style(WHITE)
+        .draw()?;
     for (n, (name, median)) in series.iter().enumerate() {
         let color = Palette99::pick(n).to_rgba();
         let bars = operations.iter().enumerate().filter_map(|(row, operation)| {
