@@ -106,7 +106,7 @@ impl Report<'_> {
     fn aims(&self) -> String {
         let mut text = String::new();
         let Some(peer) = self.peer else { return text };
-        text.push_str("\n");
+        text.push('\n');
         for (id, aim) in AIMS {
             let Some(operation) = OPERATIONS.iter().find(|operation| operation.id == id) else { continue };
             let theirs = peer.figures.get(id).map(|figure| figure.median);

@@ -17,7 +17,7 @@ use exos::page_table::Rights;
 use exos::region::{Frame, Region};
 use exos::revocation::{self, Loss};
 use exos::{Cell, machine, schedule};
-use exos_checks::raw::bare::{Alive, COUNT, Entries, Entry, FAILED, Pages, STARTS, free, give_slice};
+use exos_checks::raw::bare::{Alive, COUNT, Entries, Entry, FAILED, MASK, Pages, STARTS, free, give_slice};
 use exos_checks::raw::calls::call;
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
@@ -73,6 +73,8 @@ impl Hungry {
         let hungry = Some(Entry::Hungry);
         let entries = Entries { init: hungry, pro: hungry, epi: Some(Entry::Leave), ..Entries::default() };
         let env = Alive(get!(pages.start(entries)));
+        // What it has just taken it must count: an upcall between would begin it anew.
+        pages.store(MASK, 0);
         Ok(Hungry { pages, env })
     }
 
