@@ -45,15 +45,13 @@ impl Decoded {
         1 << (self.word() >> 11 & 31)
     }
 
-    /// Is it an instruction that the machine has? It has no coprocessor but 0 and 1; `rfe` alone is not known under this name. What the linker
-    /// fills gaps between functions with, `sigrie 1` of later machines, is nothing that is executed.
+    /// Is it an instruction that the machine has? It has no coprocessor but 0 and 1; `rfe` alone is not known under this name.
     pub fn is_known(self) -> bool {
         const RFE: u32 = 0x4200_0010;
-        const FILLING: u32 = 0x0417_0001;
         /// Major opcodes of coprocessors 2 and 3, and of their loads and stores.
         const COPROCESSORS: [u32; 6] = [0x12, 0x13, 0x32, 0x33, 0x3a, 0x3b];
         let is_coprocessors = COPROCESSORS.contains(&(self.word() >> 26));
-        [RFE, FILLING].contains(&self.word()) || self.inner.is_valid() && !is_coprocessors
+        self.word() == RFE || self.inner.is_valid() && !is_coprocessors
     }
 
     /// Does it do nothing?

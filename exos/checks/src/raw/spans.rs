@@ -19,6 +19,19 @@ global_asm!(
     "exos_checks_empty:",
     "jr    $ra",
     " nop",
+    // u32 exos_checks_calibration(turns): counts up in a loop, turns times. It lies in one page, so that no refill falls into it.
+    ".balign 32",
+    ".globl exos_checks_calibration",
+    "exos_checks_calibration:",
+    ".word {open}",
+    "addu  $v0, $zero, $zero",
+    "1:",
+    "addiu $a0, $a0, -1",
+    "bne   $a0, $zero, 1b",
+    " addiu $v0, $v0, 1",
+    ".word {close}",
+    "jr    $ra",
+    " nop",
     // The least that a handler can do: continue behind the instruction, without the kernel.
     // Entry: a0 = EPC, the program's a0 in the save area; a1 and a2 were saved too and are put back.
     // The resume sequence lies in one page: a refill in it, which may change k0, can only fall before k0 is loaded.
@@ -37,9 +50,12 @@ global_asm!(
     ".set pop",
     slot = const SLOT,
     genx = const GENX,
+    open = const Span::Calibration.open(),
+    close = const Span::Calibration.close(),
 );
 
 unsafe extern "C" {
+    safe fn exos_checks_calibration(turns: u32) -> u32;
     fn exos_checks_minimal_handler();
 }
 
@@ -225,26 +241,7 @@ pub fn around<const ID: u16, R>(body: impl FnOnce() -> R) -> R {
 /// A loop of `turns` turns, at least one, in [`Span::Calibration`]; as many as it has made. Its length stands in
 /// [`calibration_length`](crate::markers::calibration_length), counted by hand.
 pub fn calibration(turns: u32) -> u32 {
-    let made;
-    // SAFETY: the loop changes two registers, and has no other effect.
-    unsafe {
-        asm!(
-            ".set push", ".set noat", ".set noreorder",
-            // In one page, so that no refill falls into it.
-            ".balign 32",
-            ".word {open}",
-            "addu  {made}, $zero, $zero",
-            "1:",
-            "addiu {left}, {left}, -1",
-            "bne   {left}, $zero, 1b",
-            " addiu {made}, {made}, 1",
-            ".word {close}",
-            ".set pop",
-            open = const Span::Calibration.open(), close = const Span::Calibration.close(),
-            left = inout(reg) turns => _, made = out(reg) made, options(nomem, nostack)
-        );
-    }
-    made
+    exos_checks_calibration(turns)
 }
 
 /// Opens and closes a span around what is more than an instruction.
