@@ -11,7 +11,7 @@ use exos_checks::tap::Outcome;
 use exos_checks::{check, check_eq, get};
 
 /// Instructions of a slice, nearly.
-const SLICE: u32 = 16_400;
+pub const SLICE: u32 = 16_400;
 
 /// What saves and restores everything, as it should.
 pub const HONEST: Entries = Entries {

@@ -12,9 +12,13 @@ mod everywhere;
 mod excess;
 mod queues;
 
+use exos::abi::calls::Number;
+use exos::abi::limits::PAGE_BYTES;
+use exos::region::Frame;
 use exos::schedule;
+use exos_checks::raw::calls::call;
 use exos_checks::tap::{self, Outcome};
-use exos_checks::{check, check_eq};
+use exos_checks::{check, check_eq, get};
 
 exos::entry!(main);
 
@@ -32,7 +36,22 @@ fn main() -> i32 {
         ("a queue full of garbage harms nobody but its owner", queues::garbage),
         ("who sleeps wakes in time, and the machine idles", sleep),
         ("a critical section needs no lock", critical::sections),
+        ("long calls keep no interrupts away", long_calls),
     ])
+}
+
+/// A program that is in the kernel nearly all the time is interrupted as often as any.
+fn long_calls() -> Outcome {
+    const CALLS: u32 = 1000;
+    let frame = get!(Frame::any());
+    let before = schedule::ticks();
+    for _ in 0..CALLS {
+        get!(call(Number::memset, [frame.get(), 0, 1, PAGE_BYTES]));
+    }
+    // Each stores a thousand words at least.
+    let (ticks, least) = (schedule::ticks().wrapping_sub(before), CALLS * (PAGE_BYTES / 4) / excess::SLICE);
+    check!(ticks >= least, "{ticks} ticks during {CALLS} calls, and not {least}");
+    Ok(())
 }
 
 fn sleep() -> Outcome {
