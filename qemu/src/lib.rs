@@ -4,7 +4,7 @@
 //! packs the programs, stripped of their symbols; [`machine`] lists the machines, a [`board`] is one to be switched on, and
 //! `malta` and `decstation` know how its emulator is started; [`session`] runs it and never waits for ever; [`annotate`] adds
 //! the names from [`symbols`] to backtraces; [`run`], [`debug`], [`audit`], [`bench`], [`fuzz`] and [`test`] are the commands. [`cases`] is the
-//! table of tests in the emulator, made of [`case`]s, and [`counts`] what is counted there: by QEMU's plugin, or by
+//! table of tests in the emulator, made of [`case`]s, and [`counts`] what is counted there, or in a [`counted`] run: by QEMU's plugin, or by
 //! [`trace`]; [`calibration`] tells whether it is counted truly.
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ pub mod cargo;
 pub mod case;
 pub mod cases;
 pub mod cli;
+pub mod counted;
 pub mod counts;
 pub mod debug;
 mod decstation;

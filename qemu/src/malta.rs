@@ -28,7 +28,7 @@ const PLUGIN_INTERFACES: [(Version, Option<PluginInterface>); 4] = [
     (Version(11, 1), Some(PluginInterface::Seven)),
 ];
 /// Arguments that make it the board, with nothing on it that Aegis does not use.
-const BOARD: &str = "-M malta -cpu 24Kf -vga none -nic none -display none -monitor none -no-reboot -seed 1";
+pub(crate) const BOARD: &str = "-M malta -cpu 24Kf -vga none -nic none -display none -monitor none -no-reboot -seed 1";
 /// The board hands over so many bytes of command line, and drops the rest.
 const COMMAND_LINE_MAX: usize = 255;
 
@@ -41,7 +41,11 @@ fn named() -> Option<OsString> {
     std::env::var_os(VARIABLE).filter(|name| !name.is_empty())
 }
 
-/// The emulator's program.
+/// The emulator's program: another one if the user has named it.
+pub(crate) fn emulator() -> OsString {
+    program(named())
+}
+
 fn program(named: Option<OsString>) -> OsString {
     match named {
         Some(name) if name.as_encoded_bytes().contains(&b'/') => from_caller(Path::new(&name)).into(),
@@ -60,7 +64,7 @@ fn remedy() -> String {
 
 /// Asks the emulator for its version, and refuses one that is too old.
 fn version() -> Result<Version> {
-    let program = program(named());
+    let program = emulator();
     let version = version_of(&program).with_context(remedy)?;
     let Version(major, minor) = version;
     ensure!(
@@ -109,7 +113,7 @@ impl Emulator for Qemu {
             length <= COMMAND_LINE_MAX,
             "program and arguments have {length} bytes; the board hands over {COMMAND_LINE_MAX}, so shorten them"
         );
-        let mut words = vec![program(named())];
+        let mut words = vec![emulator()];
         words.extend(BOARD.split(' ').map(OsString::from));
         let mut add = |name: &str, value: OsString| words.extend([name.into(), value]);
         add(

@@ -42,6 +42,30 @@ pub enum End {
     Lost,
 }
 
+/// Output, which comes in chunks that may end anywhere, by lines.
+#[derive(Default)]
+pub struct Lines {
+    output: Vec<u8>,
+    /// Where the line begins that is not complete yet.
+    start: usize,
+}
+
+impl Lines {
+    /// Adds a chunk, and shows each line that it completes to `each`.
+    pub fn push(&mut self, chunk: &[u8], mut each: impl FnMut(&str)) {
+        self.output.extend_from_slice(chunk);
+        while let Some(length) = self.output[self.start..].iter().position(|&byte| byte == b'\n') {
+            each(&String::from_utf8_lossy(&self.output[self.start..self.start + length]));
+            self.start += length + 1;
+        }
+    }
+
+    /// All that has come.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+}
+
 /// What becomes of the error output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Errors {
@@ -176,6 +200,17 @@ pub fn without_input(mut command: Command) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_complete_wherever_the_output_is_cut() {
+        let output = b"one\n\ntwo and a half\nno end";
+        for size in 1..=output.len() {
+            let (mut lines, mut seen) = (Lines::default(), Vec::new());
+            output.chunks(size).for_each(|chunk| lines.push(chunk, |line| seen.push(line.to_owned())));
+            assert_eq!(seen, ["one", "", "two and a half"], "in chunks of {size}");
+            assert_eq!(lines.text().as_bytes(), output);
+        }
+    }
 
     fn shell(script: &str, patience: Patience) -> (End, String) {
         let mut command = Command::new("sh");

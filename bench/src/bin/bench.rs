@@ -11,45 +11,43 @@ use aegis_bench::{MANY, MATRIX};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
+use exos::abi::Lo;
 use exos::abi::calls::ANY;
 use exos::abi::limits::PAGE_BYTES;
-use exos::abi::{Error, Lo};
-use exos::exceptions::{Cause, Context, Register, handle, unhandle};
+use exos::exceptions::{Cause, handle, unhandle};
 use exos::machine::{self, Place};
 use exos::page_table::Rights;
 use exos::process::{self, End};
 use exos::region::{Frame, Region};
 use exos::rt::memory::PAGE_TABLE;
-use exos::{layout, rpc, schedule};
-use exos_checks::markers::{CALIBRATION_TURNS, Span};
+use exos::{layout, schedule};
+use exos_checks::markers::Span;
+use exos_checks::paths::{self, TIMES};
 use exos_checks::raw::bare::{self, Entries, Entry, Pages};
 use exos_checks::raw::calls::{flush, load, store};
 use exos_checks::raw::spans::{self, around};
-use exos_checks::raw::transfers::{open_gate, round_trips, transfer};
+use exos_checks::raw::transfers::round_trips;
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
 
 exos::entry!(main);
 
-/// How often each operation is performed: the first time, code and data may still miss in the TLB.
-const TIMES: u32 = 11;
-/// The same for processes, which cost millions of instructions.
+/// How often a process is started, instead of [`TIMES`]: it costs millions of instructions.
 const SPAWNS: u32 = 3;
 
 fn main() -> i32 {
     match exos::args().nth(1) {
         Some("end") => 0,
-        Some("server") => server(),
         Some("partner") => partner(),
         _ => tap::run(&[
-            ("loops of known length", calibration),
+            ("loops of known length", paths::calibration),
             ("calls", calls),
             ("exceptions", exceptions),
-            ("hits in the software TLB", stlb_hits),
+            ("hits in the software TLB", paths::stlb_hits),
             ("hits behind the table", other_hits),
-            ("misses", misses),
+            ("misses", paths::misses),
             ("control transfers", transfers),
-            ("calls between environments", remote_calls),
+            ("calls between environments", paths::calls_between_environments),
             ("yields", yields),
             ("environments and processes", environments),
             ("protection", protection),
@@ -60,56 +58,27 @@ fn main() -> i32 {
     }
 }
 
-fn calibration() -> Outcome {
-    for turns in CALIBRATION_TURNS {
-        check_eq!(spans::calibration(turns), turns, "turns of the loop");
-    }
-    Ok(())
-}
-
 fn calls() -> Outcome {
     for _ in 0..TIMES {
         spans::procedure_call();
-        check_eq!(spans::null_call(), machine::pid().0, "pid");
-        check_eq!(spans::small_call(u32::MAX), Error::NoSuchFrame as u32, "error code");
     }
-    Ok(())
-}
-
-/// Performs something whose exceptions of one cause go to the minimal handler. Nobody else can have caught them: the library would have
-/// ended the program.
-fn minimally(cause: Cause, body: impl Fn()) -> Outcome {
-    get!(spans::minimal_handler(cause, true));
-    for _ in 0..TIMES {
-        body();
-    }
-    get!(spans::minimal_handler(cause, false));
-    Ok(())
+    paths::null_call()?;
+    paths::small_call()
 }
 
 fn exceptions() -> Outcome {
-    minimally(Cause::Breakpoint, spans::exception_round_trip)?;
-    minimally(Cause::Overflow, spans::exception_overflow)?;
-    minimally(Cause::AddressLoad, spans::exception_unaligned)?;
-    minimally(Cause::Coprocessor, spans::exception_coprocessor)?;
-    minimally(Cause::Reserved, spans::exception_reserved)?;
+    paths::exception_round_trip()?;
+    paths::minimally(Cause::Overflow, spans::exception_overflow)?;
+    paths::minimally(Cause::AddressLoad, spans::exception_unaligned)?;
+    paths::minimally(Cause::Coprocessor, spans::exception_coprocessor)?;
+    paths::minimally(Cause::Reserved, spans::exception_reserved)?;
     let region = get!(Region::reserve(1));
     get!(region.demand_zero(0..1, Rights::ReadWrite));
     region.store(0, 7);
     get!(region.protect(0..1, Rights::ReadOnly));
-    minimally(Cause::Modified, || spans::exception_protection(region.start()))?;
+    paths::minimally(Cause::Modified, || spans::exception_protection(region.start()))?;
     check_eq!(region.load(0), 7, "the word in the read-only page");
-
-    fn handler(context: &mut Context) {
-        context[Register::V0] = 42;
-        context.skip().expect("no delay slot here");
-    }
-    handle(Cause::Breakpoint, handler);
-    for _ in 0..TIMES {
-        check_eq!(spans::rust_handler(), 42, "the handler's value");
-    }
-    unhandle(Cause::Breakpoint);
-    Ok(())
+    paths::rust_handler()
 }
 
 /// Pages that fill the hardware TLB with something else. (QEMU keeps replaced entries until a live one loses rights.)
@@ -133,23 +102,6 @@ impl Filler {
         get!(region.protect(last..last + 1, Rights::ReadOnly));
         Ok(())
     }
-}
-
-fn stlb_hits() -> Outcome {
-    const PAGES: u32 = exos_checks::markers::STLB_HIT_PAGES;
-    let region = get!(Region::reserve(PAGES));
-    get!(region.demand_zero(0..PAGES, Rights::ReadWrite));
-    let filler = Filler::new(&region, PAGES)?;
-    for page in 0..PAGES {
-        region.store(page * PAGE_BYTES, page);
-    }
-    filler.fill()?;
-    let in_table = |page: &u32| matches!(machine::probe(region.address(*page)), Some((_, Place::Table)));
-    check_eq!((0..PAGES).filter(in_table).count() as u32, PAGES, "pages in the STLB's table");
-    let before = machine::counts();
-    check_eq!(spans::stlb_hits(region.start(), PAGES), PAGES * (PAGES - 1) / 2, "sum of the pages' words");
-    check_eq!(machine::counts(), before, "misses that the table did not answer");
-    Ok(())
 }
 
 fn other_hits() -> Outcome {
@@ -188,67 +140,12 @@ fn other_hits() -> Outcome {
     Ok(())
 }
 
-fn misses() -> Outcome {
-    let region = get!(Region::reserve(TIMES));
-    get!(region.demand_zero(0..TIMES, Rights::ReadWrite));
-    for page in 0..TIMES {
-        region.store(page * PAGE_BYTES, page + 1);
-    }
-    flush();
-    for page in 0..TIMES {
-        let before = machine::counts().misses;
-        check_eq!(spans::miss(region.address(page)), page + 1, "page {page}");
-        check!(machine::counts().misses > before, "page {page} did not miss");
-    }
-    Ok(())
-}
-
 fn transfers() -> Outcome {
-    get!(open_gate());
-    let pages = get!(Pages::new());
-    let entries = Entries { gate: Some(Entry::Bounce), agate: Some(Entry::BounceAsynchronous), ..Entries::default() };
-    let pid = get!(pages.start(entries));
-    for turn in 0..TIMES {
-        for synchronous in [true, false] {
-            let before = core::array::from_fn(|n| turn + n as u32);
-            let back = get!(transfer(synchronous, pid, &before));
-            check_eq!(back[31], before[31], "a register");
-        }
-    }
-    get!(bare::free(pid));
-
+    paths::transfers()?;
     let pages = get!(Pages::new());
     let pid = get!(pages.start(Entries { gate: Some(Entry::SendBack), ..Entries::default() }));
     get!(round_trips(pid, TIMES));
     get!(bare::free(pid));
-    Ok(())
-}
-
-/// Answers requests.
-fn server() -> i32 {
-    extern "C" fn add(a: u32, b: u32, _: u32, _: u32, _: exos::abi::Pid) -> u64 {
-        u64::from(a.wrapping_add(b))
-    }
-    extern "C" fn nothing(_: &mut rpc::LongMessage, _: exos::abi::Pid) {}
-    if rpc::serve_long(nothing).and_then(|()| rpc::serve(add)).is_err() {
-        return 1;
-    }
-    loop {
-        schedule::yield_now();
-    }
-}
-
-fn remote_calls() -> Outcome {
-    let server = get!(process::spawn("bench", &["server"]));
-    // Until it is ready.
-    while rpc::short(server.pid(), [0; 4]).is_err() {
-        get!(schedule::yield_to(server.pid()));
-    }
-    for n in 0..TIMES {
-        check_eq!(spans::trusted_call(server.pid(), n, 7), n + 7, "the sum");
-        check_eq!(spans::untrusted_call(server.pid(), n, 7), n + 7, "the sum");
-        check_eq!(spans::long_call(server.pid(), n), n, "the first word");
-    }
     Ok(())
 }
 

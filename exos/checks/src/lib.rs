@@ -18,6 +18,8 @@ pub extern crate alloc;
 pub mod feature;
 pub mod markers;
 #[cfg(target_os = "none")]
+pub mod paths;
+#[cfg(target_os = "none")]
 pub mod raw;
 #[cfg(target_os = "none")]
 pub mod tap;

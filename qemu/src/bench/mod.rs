@@ -7,16 +7,12 @@ mod plot;
 mod report;
 mod results;
 
-use crate::board::{Board, Counting, Input};
-use crate::cargo::{Workspace, command_line};
-use crate::counts::Counts;
-use crate::image::{self, Kernel};
+use crate::cargo::Workspace;
+use crate::counted::{self, Wanted};
 use crate::machine::Machine;
 use crate::peer::{self, Peer};
-use crate::run::{BOOT, COUNTING, NO_CLOCK};
-use crate::session::{End, Errors, Patience};
 use crate::{calibration, sweep, terminal};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use check::{Change, Comparison};
 use clap::{Args, ValueEnum};
 use report::Report;
@@ -154,48 +150,12 @@ fn sweep_stlb(workspace: &Workspace, results: &Path, machines: &[Machine], optio
 
 /// Runs the program on a machine, counted, and takes the results.
 fn measure(workspace: &Workspace, machine: Machine, toolchain: &str) -> Result<Results> {
-    let programs = image::build_programs(workspace, machine)?;
-    let kernel = Kernel { machine, features: &[COUNTING], archive: None };
-    let kernel = kernel.build(workspace, &image::entries(machine, &programs)?)?;
-    let counting = Counting::new(workspace, machine, PROGRAM)?;
-    let out = counting.out.clone();
-    let command_line_of_guest = format!("{NO_CLOCK} {PROGRAM}");
-    let board = Board {
-        machine,
-        kernel,
-        command_line: command_line_of_guest,
-        semihosting: true,
-        counting: Some(counting),
-        ..Board::default()
-    };
-    let command = board.command()?;
-    workspace.show(&command);
-    let patience = Patience { first_output: Some(BOOT), end: Some(LIMIT), ..Patience::default() };
-    let mut output = Vec::new();
-    let end = board.run(Input::None, Errors::Taken, patience, |chunk| {
-        let lines = |output: &[u8]| output.iter().filter(|&&byte| byte == b'\n').count();
-        let before = lines(&output);
-        output.extend_from_slice(chunk);
-        // What is done, as it is done. Chunks may end anywhere.
-        let text = String::from_utf8_lossy(&output);
-        for line in text.lines().take(lines(&output)).skip(before) {
-            if let Some((_, done)) = line.strip_prefix("ok ").and_then(|rest| rest.split_once(" - ")) {
-                eprintln!("    {done}");
-            }
+    let wanted = Wanted { machine, features: &[], command_line: PROGRAM, limit: LIMIT };
+    let (_, counts) = counted::run(workspace, &wanted, |line| {
+        if let Some((_, done)) = line.strip_prefix("ok ").and_then(|rest| rest.split_once(" - ")) {
+            eprintln!("    {done}");
         }
     })?;
-    if end == End::Interrupted {
-        bail!("interrupted");
-    }
-    let text = String::from_utf8_lossy(&output);
-    let failed = text.lines().filter(|line| line.starts_with("not ok")).collect::<Vec<_>>();
-    ensure!(
-        end == End::Exited(0) && failed.is_empty(),
-        "the program {PROGRAM} has failed on {machine}: {}\n{}",
-        if failed.is_empty() { format!("{end:?}; it said:\n{text}") } else { failed.join("\n") },
-        command_line(&command)
-    );
-    let counts = Counts::read(&out)?;
     calibration::check(&counts)?;
     Results::take(machine, toolchain, &counts)
 }

@@ -44,7 +44,6 @@ pub struct Results {
 impl Results {
     /// Takes the figures of all operations from the counts of a run.
     pub fn take(machine: Machine, toolchain: &str, counts: &Counts) -> Result<Results> {
-        counts.check_markers()?;
         let operations = OPERATIONS.iter().map(|operation| {
             let figure = figure(machine, operation, counts)
                 .with_context(|| format!("cannot tell what {} costs", operation.name))?;

@@ -3,15 +3,15 @@
 use super::figures;
 use crate::cargo::Workspace;
 use crate::machine::Machine;
-use crate::session::{self, End, Errors, Patience};
+use crate::malta;
+use crate::session::{self, End, Errors, Lines, Patience};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The emulator. With `shift=0` an instruction is a nanosecond of virtual time. `clock=vm`: Linux measures the processor's frequency
-/// with the clock, which so must not be the host's. The seed is handed to the kernel.
-const EMULATOR: &str = "qemu-system-mipsel -M malta -cpu 24Kf -m 256 -vga none -nic none -display none -monitor none -serial stdio \
-                        -no-reboot -icount shift=0,sleep=off -rtc base=2020-01-01,clock=vm -seed 1";
+/// The emulator's options, besides the board's. With `shift=0` an instruction is a nanosecond of virtual time. `clock=vm`: Linux measures the
+/// processor's frequency with the clock, which so must not be the host's. (The board's seed is handed to the kernel.)
+const OPTIONS: &str = "-m 256 -serial stdio -icount shift=0,sleep=off -rtc base=2020-01-01,clock=vm";
 /// What the kernel is told. `nowait`: with `sleep=off` QEMU never gets on from the processor's instruction `wait`. Addresses are the
 /// same each time; a panic ends the emulator.
 const COMMAND_LINE: &str = "console=ttyS0,115200 quiet nokaslr norandmaps nowait panic=-1 rdinit=/init";
@@ -32,25 +32,27 @@ pub fn run(
     report_progress: &mut dyn FnMut(&str),
 ) -> Result<String> {
     Machine::Malta.emulator().check(false)?;
-    let mut words = EMULATOR.split_ascii_whitespace();
-    let mut command = session::tied_to_us(words.next().expect("the emulator has a name"));
-    command.args(words).arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs).args(["-append", COMMAND_LINE]);
+    let mut command = session::tied_to_us(malta::emulator());
+    command
+        .args([malta::BOARD, OPTIONS].iter().flat_map(|words| words.split_ascii_whitespace()))
+        .arg("-kernel")
+        .arg(kernel)
+        .arg("-initrd")
+        .arg(initramfs)
+        .args(["-append", COMMAND_LINE]);
     workspace.show(&command);
 
     report_progress("Linux: booting");
-    let (mut shown, mut reported) = (Vec::new(), 0);
+    let mut shown = Lines::default();
     let patience = Patience { end: Some(LIMIT), ..Patience::default() };
     let end = session::run(session::without_input(command), Errors::Taken, patience, |chunk| {
-        shown.extend_from_slice(chunk);
-        while let Some(length) = shown[reported..].iter().position(|&byte| byte == b'\n') {
-            let line = String::from_utf8_lossy(&shown[reported..reported + length]);
-            if let Some(id) = figures::identifier(&line) {
+        shown.push(chunk, |line| {
+            if let Some(id) = figures::identifier(line) {
                 report_progress(&format!("Linux: {id}"));
             }
-            reported += length + 1;
-        }
+        });
     })?;
-    let shown = String::from_utf8_lossy(&shown).into_owned();
+    let shown = shown.text();
     let file = console(directory);
     std::fs::write(&file, &shown).with_context(|| format!("cannot write {}", file.display()))?;
     match end {

@@ -11,15 +11,11 @@ mod stays;
 
 pub use plot::plot;
 
-use crate::board::{Board, Counting, Input};
-use crate::cargo::{Workspace, command_line};
+use crate::cargo::Workspace;
+use crate::counted::{self, Wanted};
 use crate::counts::Counts;
-use crate::image::{self, Kernel};
 use crate::machine::Machine;
-use crate::run::{BOOT, COUNTING, NO_CLOCK};
-use crate::session::{End, Errors, Patience};
-use crate::test::host::tail;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use exos_checks::markers::Span;
 use exos_checks::walk::{CHUNK, INSTRUCTIONS, LARGEST, Pattern};
 use serde::{Deserialize, Serialize};
@@ -119,7 +115,6 @@ impl Plan {
 pub fn run(workspace: &Workspace, machines: &[Machine], quick: bool, progress: &mut dyn FnMut(&str)) -> Result<Sweep> {
     let mut sweep = Sweep::default();
     for &machine in machines {
-        machine.emulator().check(true)?;
         let plan = Plan::new(machine, quick);
         for &slots in plan.slots {
             for overflow in OVERFLOWS {
@@ -148,9 +143,9 @@ impl std::fmt::Display for Table {
 }
 
 impl Table {
-    /// The kernel's features.
+    /// The kernel's features, besides that for counting.
     fn features(&self) -> Vec<String> {
-        let mut features = vec![COUNTING.to_owned()];
+        let mut features = Vec::new();
         if self.machine == Machine::Malta {
             features.push("faithful".to_owned());
         }
@@ -172,37 +167,17 @@ impl Table {
     }
 
     fn measure(&self, workspace: &Workspace, plan: &Plan) -> Result<Vec<Point>> {
-        let Table { machine, .. } = *self;
         let features = self.features();
-        let features: Vec<&str> = features.iter().map(String::as_str).collect();
-        let programs = image::build_programs(workspace, machine)?;
-        let kernel = Kernel { machine, features: &features, archive: None };
-        let kernel = kernel.build(workspace, &image::entries(machine, &programs)?)?;
         let Plan { factor, warmup, chunks, .. } = *plan;
         let warmup = warmup * self.reach();
-        let name = [&[PROGRAM], &features[1..]].concat().join("-");
-        let counting = Counting::new(workspace, machine, &name)?;
-        let out = counting.out.clone();
-        let board = Board {
-            machine,
-            kernel,
-            command_line: format!("{NO_CLOCK} {PROGRAM} {LARGEST} {factor} {warmup} {chunks}"),
-            semihosting: true,
-            counting: Some(counting),
-            ..Board::default()
+        let wanted = Wanted {
+            machine: self.machine,
+            features: &features.iter().map(String::as_str).collect::<Vec<_>>(),
+            command_line: &format!("{PROGRAM} {LARGEST} {factor} {warmup} {chunks}"),
+            limit: LIMIT,
         };
-        let command = board.command()?;
-        workspace.show(&command);
-        let patience = Patience { first_output: Some(BOOT), end: Some(LIMIT), ..Patience::default() };
-        let mut output = Vec::new();
-        let end = board.run(Input::None, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk))?;
-        let text = String::from_utf8_lossy(&output);
-        if end != End::Exited(0) {
-            bail!("the walk failed ({end:?}):\n{}\n{}", tail(&text), command_line(&command));
-        }
-        let counts = Counts::read(&out)?;
-        counts.check_markers()?;
-        self.points(&text, &counts).with_context(|| format!("in {}", out.display()))
+        let (text, counts) = counted::run(workspace, &wanted, |_| {})?;
+        self.points(&text, &counts)
     }
 
     /// Makes points of what the program has said and of what was counted meanwhile.
