@@ -36,4 +36,5 @@ pub mod sweep;
 pub mod symbols;
 pub mod terminal;
 pub mod test;
+pub mod tlb;
 pub mod trace;

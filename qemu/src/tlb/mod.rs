@@ -1,0 +1,3 @@
+//! `./x tlb`: the TLB misses of a program as they happen, observed from outside the guest.
+
+pub mod record;
