@@ -45,6 +45,15 @@ impl Counting {
     }
 }
 
+/// Watching of the TLB, besides counting, where the emulator must be told.
+#[derive(Clone, Debug, Default)]
+pub struct Watching {
+    /// The file that is to be the guest's memory.
+    pub memory: PathBuf,
+    /// What the library that counts is to watch: names and values.
+    pub arguments: Vec<(&'static str, String)>,
+}
+
 /// A board to be switched on.
 #[derive(Clone, Debug, Default)]
 pub struct Board {
@@ -64,6 +73,8 @@ pub struct Board {
     pub console: Console,
     /// Count instructions.
     pub counting: Option<Counting>,
+    /// Watch the TLB.
+    pub watching: Option<Watching>,
     /// Wait for gdb at this port.
     pub gdb_port: Option<u16>,
 }
@@ -110,6 +121,11 @@ pub trait Filter {
 
     /// The emulator has ended.
     fn finish(&mut self, guest: &mut Vec<u8>) -> Result<()>;
+
+    /// Has enough been seen, so that the emulator is to be ended?
+    fn has_enough(&self) -> bool {
+        false
+    }
 }
 
 /// All output is the guest's.
@@ -151,7 +167,20 @@ impl Board {
     }
 
     /// Runs the board to its end, passing what the guest writes to `sink` as it comes.
-    pub fn run(&self, input: Input, errors: Errors, patience: Patience, mut sink: impl FnMut(&[u8])) -> Result<End> {
+    pub fn run(&self, input: Input, errors: Errors, patience: Patience, sink: impl FnMut(&[u8])) -> Result<End> {
+        let mut filter = self.machine.emulator().filter(self);
+        self.run_through(&mut *filter, input, errors, patience, sink)
+    }
+
+    /// As [`Board::run`], through a filter of the caller's.
+    pub fn run_through(
+        &self,
+        filter: &mut dyn Filter,
+        input: Input,
+        errors: Errors,
+        patience: Patience,
+        mut sink: impl FnMut(&[u8]),
+    ) -> Result<End> {
         let emulator = self.machine.emulator();
         let words = emulator.command(self)?;
         let mut command = session::tied_to_us(&words[0]);
@@ -178,7 +207,6 @@ impl Board {
             }
         };
         let ending = emulator.ending(self);
-        let mut filter = emulator.filter(self);
         let mut watch = StopWatch::default();
         let mut status = None;
         let mut guest = Vec::new();
@@ -192,7 +220,8 @@ impl Board {
         };
         let end = session::run_until(command, errors, patience, |chunk| {
             filter.pass(chunk, &mut guest);
-            pass(&mut guest).filter(|_| ending == Ending::LastLine)
+            let status = pass(&mut guest).filter(|_| ending == Ending::LastLine);
+            status.or(filter.has_enough().then_some(0))
         })?;
         filter.finish(&mut guest)?;
         pass(&mut guest);

@@ -1,7 +1,7 @@
 //! The command line of `./x`.
 
 use crate::cargo::Workspace;
-use crate::{audit, bench, debug, fuzz, run, test};
+use crate::{audit, bench, debug, fuzz, run, test, tlb};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +27,8 @@ enum Verb {
     Audit(audit::Options),
     /// Measure what operations cost, in instructions executed, on both machines
     Bench(bench::Options),
+    /// Show a program's TLB misses as they happen: who answers them, at what cost, and what has to make room
+    Tlb(tlb::Options),
     /// Let hostile environments do what they can beside a victim, on a kernel that checks all its invariants
     Fuzz(fuzz::Options),
     /// Boot Aegis under gdb, with the symbols of the kernel and of a program
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
         Verb::Test(options) => test::main(&workspace, &options),
         Verb::Audit(options) => audit::main(&workspace, &options),
         Verb::Bench(options) => bench::main(&workspace, &options),
+        Verb::Tlb(options) => tlb::main(&workspace, &options),
         Verb::Fuzz(options) => fuzz::main(&workspace, &options),
         Verb::Debug(options) => debug::main(&workspace, &options),
     });

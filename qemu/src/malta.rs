@@ -1,6 +1,6 @@
 //! How QEMU is started as a Malta board.
 
-use crate::board::{Board, Console, Counting, Emulator, Ending, Filter, Unfiltered};
+use crate::board::{Board, Console, Counting, Emulator, Ending, Filter, Unfiltered, Watching};
 use crate::cargo::Workspace;
 use crate::cli::from_caller;
 use crate::image::{self, PluginInterface};
@@ -29,6 +29,8 @@ const PLUGIN_INTERFACES: [(Version, Option<PluginInterface>); 4] = [
 ];
 /// Arguments that make it the board, with nothing on it that Aegis does not use.
 pub(crate) const BOARD: &str = "-M malta -cpu 24Kf -vga none -nic none -display none -monitor none -no-reboot -seed 1";
+/// Memory that the board has by itself, in MB.
+const MEMORY: u32 = 128;
 /// The board hands over so many bytes of command line, and drops the rest.
 const COMMAND_LINE_MAX: usize = 255;
 
@@ -138,7 +140,19 @@ impl Emulator for Qemu {
         if let Some(Counting { plugin, out, vectors }) = &board.counting {
             let plugin = plugin.as_ref().context("QEMU counts with a plugin")?;
             let vectors: String = vectors.iter().map(|vector| format!(",vector={vector:#010x}")).collect();
-            add("-plugin", format!("{},out={}{vectors}", doubled_commas(plugin), doubled_commas(out)).into());
+            let mut plugin = format!("{},out={}{vectors}", doubled_commas(plugin), doubled_commas(out));
+            if let Some(Watching { memory, arguments }) = &board.watching {
+                for (name, value) in arguments {
+                    plugin += &format!(",{name}={}", value.replace(',', ",,"));
+                }
+                let megabytes = board.memory.unwrap_or(MEMORY);
+                let file = doubled_commas(memory);
+                add("-object", format!("memory-backend-file,id=ram,size={megabytes}M,mem-path={file},share=on").into());
+                add("-machine", "memory-backend=ram".into());
+                // Exceptions, and what the plugin says, go to QEMU's log.
+                add("-d", "int,plugin".into());
+            }
+            add("-plugin", plugin.into());
         }
         if let Some(port) = board.gdb_port {
             add("-gdb", format!("tcp:127.0.0.1:{port}").into());

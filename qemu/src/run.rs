@@ -112,6 +112,8 @@ pub struct Wanted<'a> {
     pub clock: Option<Clock>,
     /// Instructions are to be counted.
     pub counting: bool,
+    /// Further features of the kernel.
+    pub features: &'a [&'a str],
 }
 
 /// The feature of the kernel that leaves out what only an emulator needs.
@@ -119,8 +121,9 @@ pub const COUNTING: &str = "counting";
 
 /// Builds all that is wanted.
 pub fn prepare(workspace: &Workspace, wanted: Wanted<'_>) -> Result<Prepared> {
-    let Wanted { machine, file, command, log, clock, counting } = wanted;
-    let kernel = Kernel { machine, features: if counting { &[COUNTING] } else { &[] }, archive: None };
+    let Wanted { machine, file, command, log, clock, counting, features } = wanted;
+    let features: Vec<&str> = features.iter().copied().chain(counting.then_some(COUNTING)).collect();
+    let kernel = Kernel { machine, features: &features, archive: None };
     let option = option_word(LOG_OPTION, log) + &option_word(CLOCK_OPTION, clock);
     let mut programs = image::build_programs(workspace, machine)?;
     let Some(path) = file else {
@@ -174,6 +177,7 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         log: options.log,
         clock: options.clock.or(count.then_some(Clock::None)),
         counting: count,
+        features: &[],
     };
     let prepared = prepare(workspace, wanted)?;
     let board = Board {

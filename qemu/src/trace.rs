@@ -28,7 +28,7 @@
 //! else GXemul says, such as why it gives up, passes as if the guest had written it. Not understood is a line of which
 //! the guest, or GXemul, has written more than one byte before an instruction: the PROM could, but Aegis has it print nothing.
 
-use aegis_counter::{Counter, KERNEL_START, Tally, marker};
+use aegis_counter::{Counter, Entered, KERNEL_START, Tally, marker};
 use std::io::BufRead;
 
 /// `rfe`: the instruction after the one in whose delay slot it stands is the first in user mode.
@@ -36,8 +36,34 @@ const RFE: u32 = 0x4200_0010;
 /// GXemul's words in place of an instruction's line.
 const UNREAD: &[u8] = b"XXX_run_instr(): could not read the instruction\n";
 
+/// Is told what a trace shows besides the counts.
+pub trait Observer {
+    /// GXemul has said something of its own, in this line.
+    fn said(&mut self, _line: &[u8]) {}
+    /// A stay in the kernel begins.
+    fn enter(&mut self, _vector: u32, _now: Tally) {}
+    /// User mode goes on at `pc`, after a stay in the kernel; none if what it goes on with cannot be fetched.
+    fn leave(&mut self, _pc: Option<u32>, _now: Tally) {}
+    /// An instruction is about to be executed, be it at the start of a stay or of user mode. Its line, if it has one.
+    fn instruction(&mut self, _address: u32, _line: Option<Line<'_>>, _now: Tally) {}
+}
+
+impl Observer for () {}
+
+/// What an instruction's line says besides the address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Line<'a> {
+    /// The instruction's word.
+    pub word: u32,
+    /// It stands in a delay slot.
+    pub in_delay_slot: bool,
+    /// The instruction, its operands, and what GXemul says of these.
+    pub text: &'a [u8],
+}
+
 /// Reads a trace as it comes.
-pub struct Trace {
+pub struct Trace<O = ()> {
+    observer: O,
     /// Where a stay in the kernel may begin.
     vectors: Vec<u32>,
     counter: Counter,
@@ -55,7 +81,15 @@ pub struct Trace {
 impl Trace {
     /// A trace that begins. Exceptions enter the kernel at any of `vectors`.
     pub fn new(vectors: Vec<u32>) -> Trace {
+        Trace::observed(vectors, ())
+    }
+}
+
+impl<O: Observer> Trace<O> {
+    /// As [`Trace::new`], with somebody who is told.
+    pub fn observed(vectors: Vec<u32>, observer: O) -> Trace<O> {
         Trace {
+            observer,
             vectors,
             counter: Counter::new(),
             now: Tally::default(),
@@ -64,6 +98,11 @@ impl Trace {
             line: Vec::new(),
             banner: Vec::new(),
         }
+    }
+
+    /// Who is told.
+    pub fn observer(&mut self) -> &mut O {
+        &mut self.observer
     }
 
     /// Reads on, and adds to `guest` what the guest has written. The output may be cut anywhere.
@@ -97,18 +136,24 @@ impl Trace {
             guest.push(line[0]);
             self.start(instruction);
         } else if is_emulators(line) {
-            self.unread |= line == UNREAD;
+            self.said(line);
         } else if is_emulators(&line[1..]) {
             guest.push(line[0]);
-            self.unread |= &line[1..] == UNREAD;
+            self.said(&line[1..]);
         } else {
             guest.extend_from_slice(line);
         }
     }
 
+    fn said(&mut self, line: &[u8]) {
+        self.unread |= line == UNREAD;
+        self.observer.said(line);
+    }
+
     /// An instruction is about to be executed, as its line says.
-    fn start(&mut self, instruction: Instruction) {
-        let Instruction { address, word, in_delay_slot } = instruction;
+    fn start(&mut self, instruction: Instruction<'_>) {
+        let Instruction { address, line } = instruction;
+        let in_delay_slot = line.in_delay_slot;
         let before = address.wrapping_sub(4);
         if in_delay_slot && self.last != Some(before) {
             self.execute(before, None);
@@ -116,18 +161,27 @@ impl Trace {
             if std::mem::take(&mut self.unread) {
                 self.execute(before, None);
             }
-            self.execute(address, Some(word));
+            self.execute(address, Some(line));
         }
     }
 
-    /// An instruction is about to be executed; its word, if it is known.
-    fn execute(&mut self, address: u32, word: Option<u32>) {
+    /// An instruction is about to be executed; its line, if it has one.
+    fn execute(&mut self, address: u32, line: Option<Line<'_>>) {
         let in_user_mode = address < KERNEL_START;
         if in_user_mode && self.last.is_some_and(|last| last >= KERNEL_START) {
-            self.counter.leave(self.now);
-        } else if self.vectors.contains(&address) {
-            self.counter.enter(address, self.now);
+            if self.counter.leave(self.now) {
+                self.observer.leave(Some(address), self.now);
+            }
+        } else if self.vectors.contains(&address)
+            && let Entered::Stay { after_another } = self.counter.enter(address, self.now)
+        {
+            if after_another {
+                self.observer.leave(None, self.now);
+            }
+            self.observer.enter(address, self.now);
         }
+        self.observer.instruction(address, line, self.now);
+        let word = line.map(|line| line.word);
         self.last = Some(address);
         if word == Some(RFE) {
             self.counter.about_to_return(self.now);
@@ -151,28 +205,29 @@ fn is_emulators(line: &[u8]) -> bool {
     }
 }
 
-/// What an instruction's line says.
-struct Instruction {
+/// An instruction's line.
+struct Instruction<'a> {
     address: u32,
-    word: u32,
-    in_delay_slot: bool,
+    line: Line<'a>,
 }
 
-impl Instruction {
+impl Instruction<'_> {
     /// Takes `80000088: 42000010 (d)    rfe` apart.
-    fn parse(line: &[u8]) -> Option<Instruction> {
-        let (head, _) = line.split_first_chunk::<22>()?;
+    fn parse(line: &[u8]) -> Option<Instruction<'_>> {
+        let (head, text) = line.split_first_chunk::<22>()?;
         let in_delay_slot = match &head[18..] {
             b"    " => false,
             b" (d)" => true,
             _ => return None,
         };
         let colon = &head[8..10] == b": ";
-        colon.then_some(Instruction { address: hex(&head[..8])?, word: hex(&head[10..18])?, in_delay_slot })
+        let line = Line { word: hex(&head[10..18])?, in_delay_slot, text };
+        colon.then_some(Instruction { address: hex(&head[..8])?, line })
     }
 }
 
-fn hex(digits: &[u8]) -> Option<u32> {
+/// The number that these digits are.
+pub fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?))
 }
 

@@ -36,7 +36,7 @@ pub const fn marker(word: u32) -> Option<u16> {
 }
 
 /// Instructions executed.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Tally {
     /// In user mode.
     pub user: u64,
@@ -89,6 +89,18 @@ struct Span {
     times: u64,
 }
 
+/// What an entry at a vector is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Entered {
+    /// A stay in the kernel begins; right after another, if that one's return led to what could not be fetched.
+    Stay {
+        /// See above.
+        after_another: bool,
+    },
+    /// A fault within the kernel.
+    Nested,
+}
+
 /// Takes events, each with what has been executed before it, and sums them up.
 pub struct Counter {
     stay: Option<Stay>,
@@ -125,20 +137,24 @@ impl Counter {
     }
 
     /// The instruction at a vector is about to be executed.
-    pub fn enter(&mut self, vector: u32, now: Tally) {
-        if self.returned == Some(now) {
-            // It led to user mode, which did not get as far as executing anything.
-            self.leave(now);
-        }
+    pub fn enter(&mut self, vector: u32, now: Tally) -> Entered {
+        // Did a return lead to user mode, which did not get as far as executing anything?
+        let after_another = self.returned == Some(now) && self.leave(now);
         match &mut self.stay {
-            Some(stay) => *stay.nested.entry(vector).or_default() += 1,
-            None => self.stay = Some(Stay { vector, start: now, nested: BTreeMap::new() }),
+            Some(stay) => {
+                *stay.nested.entry(vector).or_default() += 1;
+                Entered::Nested
+            }
+            None => {
+                self.stay = Some(Stay { vector, start: now, nested: BTreeMap::new() });
+                Entered::Stay { after_another }
+            }
         }
     }
 
-    /// User mode is about to execute, be it after a stay in the kernel or not.
-    pub fn leave(&mut self, now: Tally) {
-        let Some(stay) = self.stay.take() else { return };
+    /// User mode is about to execute, be it after a stay in the kernel or not; says whether it is.
+    pub fn leave(&mut self, now: Tally) -> bool {
+        let Some(stay) = self.stay.take() else { return false };
         let length = now.kernel - stay.start.kernel;
         self.stays.add(&stay, length);
         for open in self.open.values_mut() {
@@ -148,6 +164,7 @@ impl Counter {
                 open.stays.add(&stay, length);
             }
         }
+        true
     }
 
     /// A marker is about to be executed.

@@ -58,6 +58,8 @@ pub trait Listener {
 }
 
 unsafe extern "C" {
+    /// Writes a C string to QEMU's log, if that takes what plugins say (`-d plugin`).
+    pub fn qemu_plugin_outs(text: *const c_char);
     pub fn qemu_plugin_tb_n_insns(block: *const Block) -> usize;
     pub fn qemu_plugin_tb_get_insn(block: *const Block, index: usize) -> *mut Instruction;
     pub fn qemu_plugin_insn_vaddr(instruction: *const Instruction) -> u64;

@@ -1,26 +1,38 @@
 //! QEMU plugin that counts executed instructions exactly.
 //!
 //! ```text
-//! -plugin libaegis_count.so,out=FILE[,vector=0xADDRESS]...
+//! -plugin libaegis_count.so,out=FILE[,vector=0xADDRESS]...[,memory=FILE,...]
 //! ```
 //!
 //! `aegis_counter` says what is counted, and what is in FILE, which is written when QEMU ends. A stay in the kernel may begin
-//! at the vectors of MIPS32, and at each ADDRESS.
+//! at the vectors of MIPS32, and at each ADDRESS. With `memory` it also tells what happens to the TLB: see `watch.rs`.
 
 mod api;
+mod watch;
 
-use aegis_counter::{Counter, KERNEL_START, Tally, marker};
+use aegis_counter::{Counter, Entered, KERNEL_START, Tally, marker};
 use api::{Arguments, Block, Count, Instruction, Listener, PluginId};
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
+use watch::Watch;
 
 /// Where the exceptions of MIPS32 enter: TLB refill, general, interrupt.
 const VECTORS: [u32; 3] = [0x8000_0000, 0x8000_0180, 0x8000_0200];
 /// `eret` and `deret`.
 const RETURNS: [u32; 2] = [0x4200_0018, 0x4200_001f];
 
+/// `tlbwr`, `tlbwi` and, under a mask, `mfc0 rt, Random`.
+const TLB_WRITES: [u32; 2] = [0x4200_0006, 0x4200_0002];
+const READ_RANDOM: (u32, u32) = (0xffe0_ffff, 0x4000_0800);
+/// `jr $k0`.
+const JUMP_K0: u32 = 0x0340_0008;
+
 static COUNTER: Mutex<Counter> = Mutex::new(Counter::new());
+static WATCH: Mutex<Option<Watch>> = Mutex::new(None);
+/// The program has jumped through k0, and where to is told by the next block.
+static JUMPED: AtomicBool = AtomicBool::new(false);
 static PLUGIN: OnceLock<Plugin> = OnceLock::new();
 
 /// What there is from the moment on when QEMU installs the plugin.
@@ -40,12 +52,14 @@ fn plugin() -> &'static Plugin {
 struct Options {
     out: PathBuf,
     vectors: Vec<u32>,
+    watch: watch::Options,
 }
 
 impl Options {
     fn parse<'a>(arguments: impl Iterator<Item = &'a str>) -> Result<Options, String> {
         let mut out = None;
         let mut vectors = VECTORS.to_vec();
+        let mut watch = watch::Options::default();
         for argument in arguments {
             match argument.split_once('=') {
                 Some(("out", file)) => out = Some(PathBuf::from(file)),
@@ -53,10 +67,15 @@ impl Options {
                     u32::from_str_radix(address.trim_start_matches("0x"), 16)
                         .map_err(|_| format!("vector={address}: not a hexadecimal address"))?,
                 ),
-                _ => return Err(format!("{argument}: unknown argument; there are out=FILE and vector=0xADDRESS")),
+                Some((name, value)) if watch.take(name, value)? => {}
+                _ => {
+                    return Err(format!(
+                        "{argument}: unknown argument; there are out=FILE, vector=0xADDRESS and those of watch.rs"
+                    ));
+                }
             }
         }
-        Ok(Options { out: out.ok_or("missing out=FILE, where the counts go")?, vectors })
+        Ok(Options { out: out.ok_or("missing out=FILE, where the counts go")?, vectors, watch })
     }
 }
 
@@ -66,16 +85,58 @@ fn now() -> Tally {
     Tally { user: user.get(), kernel: kernel.get() }
 }
 
-fn with_counter(change: impl FnOnce(&mut Counter)) {
-    change(&mut COUNTER.lock().expect("a callback does not panic and go on"));
+fn with_counter<T>(change: impl FnOnce(&mut Counter) -> T) -> T {
+    change(&mut COUNTER.lock().expect("a callback does not panic and go on"))
+}
+
+/// Tells who watches, if somebody does.
+fn tell(event: impl FnOnce(&mut Watch)) {
+    if let Some(watch) = &mut *WATCH.lock().expect("a callback does not panic and go on") {
+        event(watch);
+    }
 }
 
 extern "C" fn on_vector(_cpu: c_uint, address: *mut c_void) {
-    with_counter(|counter| counter.enter(address.addr() as u32, now()));
+    let (vector, now) = (address.addr() as u32, now());
+    if let Entered::Stay { after_another } = with_counter(|counter| counter.enter(vector, now)) {
+        tell(|watch| {
+            if after_another {
+                // Where to, QEMU tells with the exception.
+                watch.leave(0, now);
+            }
+            watch.enter(vector, now);
+        });
+    }
 }
 
-extern "C" fn on_user(_cpu: c_uint, _data: *mut c_void) {
-    with_counter(|counter| counter.leave(now()));
+extern "C" fn on_user(_cpu: c_uint, address: *mut c_void) {
+    let (pc, now) = (address.addr() as u32, now());
+    let jumped = JUMPED.swap(false, Relaxed);
+    if with_counter(|counter| counter.leave(now)) {
+        tell(|watch| watch.leave(pc, now));
+    } else if jumped {
+        tell(|watch| watch.resume(pc, now));
+    }
+}
+
+extern "C" fn on_jump(_cpu: c_uint, _data: *mut c_void) {
+    JUMPED.store(true, Relaxed);
+}
+
+extern "C" fn on_point(_cpu: c_uint, address: *mut c_void) {
+    tell(|watch| watch.at(address.addr() as u32));
+}
+
+extern "C" fn on_tlb_write_random(_cpu: c_uint, address: *mut c_void) {
+    tell(|watch| watch.tlb(TLB_WRITES[0], address.addr() as u32));
+}
+
+extern "C" fn on_tlb_write_indexed(_cpu: c_uint, address: *mut c_void) {
+    tell(|watch| watch.tlb(TLB_WRITES[1], address.addr() as u32));
+}
+
+extern "C" fn on_random(_cpu: c_uint, address: *mut c_void) {
+    tell(|watch| watch.tlb(READ_RANDOM.1, address.addr() as u32));
 }
 
 extern "C" fn on_return(_cpu: c_uint, _data: *mut c_void) {
@@ -83,7 +144,9 @@ extern "C" fn on_return(_cpu: c_uint, _data: *mut c_void) {
 }
 
 extern "C" fn on_marker(_cpu: c_uint, number: *mut c_void) {
-    with_counter(|counter| counter.mark(number.addr() as u16, now()));
+    let number = number.addr() as u16;
+    with_counter(|counter| counter.mark(number, now()));
+    tell(|watch| watch.mark(number));
 }
 
 impl Listener for Plugin {
@@ -105,8 +168,9 @@ impl Listener for Plugin {
             }
             // Whoever comes back from the kernel starts a block.
             if index == 0 && address < KERNEL_START {
-                call(instruction, on_user, 0);
+                call(instruction, on_user, address);
             }
+            tell(|watch| watched(watch, instruction, address, word));
             if word.is_some_and(|word| RETURNS.contains(&word)) {
                 call(instruction, on_return, 0);
             }
@@ -129,6 +193,20 @@ impl Listener for Plugin {
                 eprintln!("aegis-count: cannot write the counts to {}: {error}", out.display());
             }
         });
+    }
+}
+
+/// Has those instructions told that `watch` is interested in.
+fn watched(watch: &Watch, instruction: *mut Instruction, address: u32, word: Option<u32>) {
+    if watch.is_point(address) {
+        call(instruction, on_point, address);
+    }
+    match word {
+        Some(JUMP_K0) if address < KERNEL_START => call(instruction, on_jump, 0),
+        Some(word) if word == TLB_WRITES[0] => call(instruction, on_tlb_write_random, address),
+        Some(word) if word == TLB_WRITES[1] => call(instruction, on_tlb_write_indexed, address),
+        Some(word) if word & READ_RANDOM.0 == READ_RANDOM.1 => call(instruction, on_random, address),
+        _ => {}
     }
 }
 
@@ -170,7 +248,11 @@ pub unsafe extern "C" fn qemu_plugin_install(
         // SAFETY: QEMU promises `argc` strings, each ended by a zero, that stay as they are.
         unsafe { CStr::from_ptr(*argv.add(index)) }.to_str().unwrap_or("(not UTF-8)")
     });
-    match Options::parse(arguments) {
+    let prepared = Options::parse(arguments).and_then(|mut options| {
+        *WATCH.lock().expect("nobody has it yet") = std::mem::take(&mut options.watch).open()?;
+        Ok(options)
+    });
+    match prepared {
         Ok(options) => {
             let plugin = Plugin { options, user: Count::new(), kernel: Count::new() };
             PLUGIN.set(plugin).unwrap_or_else(|_| panic!("QEMU installs a plugin once"));

@@ -13,7 +13,7 @@ use super::family::{cp0, vectors};
 use crate::memory::KSEG0;
 use aegis_abi::limits::{ENVS, EXCEPTIONS, SAVE_AREA_BYTES};
 use aegis_kernel::Block;
-use core::arch::asm;
+use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use stlb::{Geometry, Native, Word};
 
@@ -118,6 +118,18 @@ const _: () = {
     assert!(size_of::<DispatchBlock>() == 1 << BLOCK_SHIFT && size_of::<DispatchBlocks>() <= 1 << 16);
     assert!(size_of::<Dispatcher>() == 2 * size_of::<DispatchBlock>());
 };
+
+// Names for who watches from outside (`./x tlb`): where the address of the block of the environment that runs stands, and where
+// in a block the environment's name.
+global_asm!(
+    ".globl watch_resume",
+    ".set   watch_resume, {DISPATCHER} + {RESUME}",
+    ".globl watch_pid",
+    ".set   watch_pid, {PID}",
+    DISPATCHER = sym DISPATCHER,
+    RESUME = const offset_of!(Dispatcher, resume),
+    PID = const offset_of!(DispatchBlock, pid),
+);
 
 fn address<T>(object: &'static T) -> u32 {
     core::ptr::from_ref(object) as u32
