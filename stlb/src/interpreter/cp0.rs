@@ -32,7 +32,8 @@ impl Cp0 {
     const EXL: u32 = 1 << 1;
     const ERL: u32 = 1 << 2;
 
-    pub(super) fn new(isa: Isa) -> Cp0 {
+    /// All registers 0.
+    pub fn new(isa: Isa) -> Cp0 {
         Cp0 { isa, values: [0; 32] }
     }
 
@@ -62,12 +63,12 @@ impl Cp0 {
     }
 
     /// `mfc0`; `None` where there is no such register.
-    pub(super) fn read(&self, number: u8) -> Option<u32> {
+    pub fn read(&self, number: u8) -> Option<u32> {
         self.writable(number).map(|_| self.values[usize::from(number)])
     }
 
     /// `mtc0`; `None` where there is no such register, or only one to be read.
-    pub(super) fn write(&mut self, number: u8, value: u32) -> Option<()> {
+    pub fn write(&mut self, number: u8, value: u32) -> Option<()> {
         let mask = self.writable(number).filter(|mask| *mask != 0)?;
         let register = &mut self.values[usize::from(number)];
         *register = *register & !mask | value & mask;
@@ -75,7 +76,7 @@ impl Cp0 {
     }
 
     /// `eret`: where to go on; `None` when that is no return from an exception.
-    pub(super) fn leave_exception(&mut self) -> Option<u32> {
+    pub fn leave_exception(&mut self) -> Option<u32> {
         let status = self[Register::Status];
         if status & (Cp0::EXL | Cp0::ERL) != Cp0::EXL {
             return None;

@@ -1,0 +1,62 @@
+//! Stepping through the guest, instruction by instruction, in the emulator's debugger: QEMU's stub for gdb ([`qemu`]), GXemul's own
+//! debugger ([`gxemul`]).
+
+pub mod gxemul;
+pub mod qemu;
+pub mod walk;
+
+use crate::board::Board;
+use crate::cargo::Workspace;
+use crate::machine::Machine;
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+/// Names of the general registers, HI and LO, in the order in which [`State`] has them.
+pub const REGISTERS: [&str; 34] = [
+    "zero", "at", "v0", "v1", "a0", "a1", "a2", "a3", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "s0", "s1", "s2",
+    "s3", "s4", "s5", "s6", "s7", "t8", "t9", "k0", "k1", "gp", "sp", "fp", "ra", "hi", "lo",
+];
+
+/// What a processor holds between two instructions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct State {
+    /// Address of the next instruction.
+    pub pc: u32,
+    /// General registers, HI and LO: see [`REGISTERS`].
+    pub registers: [u32; REGISTERS.len()],
+    /// Registers of coprocessor 0 whose values are known, by the manual's names.
+    pub cp0: BTreeMap<&'static str, u32>,
+}
+
+/// An instruction that was executed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Executed {
+    /// Where it stands.
+    pub address: u32,
+    /// It.
+    pub word: u32,
+    /// In a delay slot.
+    pub in_delay_slot: bool,
+}
+
+/// A guest under a debugger.
+pub trait Debugger {
+    /// Stops the guest before the instruction at this address, from now on.
+    fn break_at(&mut self, address: u32) -> Result<()>;
+    /// Lets the guest run to where it is to stop; an error if it ends.
+    fn go_on(&mut self) -> Result<()>;
+    /// What the processor holds.
+    fn state(&mut self) -> Result<State>;
+    /// Executes one instruction, or a branch with that in its delay slot.
+    fn step(&mut self) -> Result<Vec<Executed>>;
+    /// Says what registers of coprocessor 0 hold that the debugger does not show, if it does not: `EPC`, `Context` and `EntryHi`.
+    fn assume(&mut self, epc: u32, context: u32, entry_hi: u32);
+}
+
+/// Starts the emulator with a board, stopped before its first instruction.
+pub fn start(workspace: &Workspace, board: &Board) -> Result<Box<dyn Debugger>> {
+    Ok(match board.machine {
+        Machine::Malta => Box::new(qemu::Gdb::start(workspace, board)?),
+        Machine::Decstation => Box::new(gxemul::Dialogue::start(workspace, board)?),
+    })
+}
