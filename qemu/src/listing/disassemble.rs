@@ -74,10 +74,10 @@ fn with_library(machine: Machine, word: u32, address: u32) -> String {
     if !instruction.is_valid() {
         return format!(".word {word:#010x}");
     }
-    let flags = InstructionDisplayFlags::default().with_opcode_ljust(0);
+    let flags = InstructionDisplayFlags::default().with_opcode_ljust(0).with_named_fpr(false);
     let target = target(word, address).map(|target| format!("{target:#010x}"));
     let text = instruction.display(&flags, target, 0).to_string();
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace("$s8", "$fp")
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().replace("$s8", "$fp")
 }
 
 /// What the library does not know, or not by these names: coprocessor 0, what MIPS32 has beyond its forerunners, and two short names of the
@@ -180,6 +180,8 @@ mod tests {
             (Decstation, 0x0360_0008, "jr $k1"),
             (Malta, 0x8f5b_fff8, "lw $k1, -0x8($k0)"),
             (Malta, 0x3c1b_8012, "lui $k1, 0x8012"),
+            (Malta, 0x3c1b_804e, "lui $k1, 0x804e"),
+            (Malta, 0x4480_1000, "mtc1 $zero, $f2"),
             (Malta, 0x03a0_f025, "move $fp, $sp"),
             (Decstation, 0x03c0_e821, "move $sp, $fp"),
             (Malta, 0x8fbe_0010, "lw $fp, 0x10($sp)"),
