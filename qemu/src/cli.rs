@@ -1,7 +1,7 @@
 //! The command line of `./x`.
 
 use crate::cargo::Workspace;
-use crate::{audit, bench, debug, fuzz, run, test};
+use crate::{audit, bench, debug, docs, fuzz, run, test};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +29,8 @@ enum Verb {
     Bench(bench::Options),
     /// Let hostile environments do what they can beside a victim, on a kernel that checks all its invariants
     Fuzz(fuzz::Options),
+    /// Write into docs/ what it shows of sources, machine code and results
+    Docs(docs::Options),
     /// Boot Aegis under gdb, with the symbols of the kernel and of a program
     Debug(debug::Options),
 }
@@ -42,6 +44,7 @@ pub fn main() -> ExitCode {
         Verb::Audit(options) => audit::main(&workspace, &options),
         Verb::Bench(options) => bench::main(&workspace, &options),
         Verb::Fuzz(options) => fuzz::main(&workspace, &options),
+        Verb::Docs(options) => docs::main(&workspace, &options),
         Verb::Debug(options) => debug::main(&workspace, &options),
     });
     match result {

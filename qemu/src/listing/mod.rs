@@ -29,7 +29,7 @@ const MACHINE: &str = "aegis/machine/src";
 
 /// The assembly of a kernel.
 pub struct Listing {
-    words: BTreeMap<u32, u32>,
+    image: Image,
     lines: BTreeMap<u32, Source>,
     labels: BTreeMap<u32, Vec<String>>,
 }
@@ -60,10 +60,10 @@ impl Listing {
             macros.collect(&tokens);
             sources.push(tokens);
         }
-        let mut listing = Listing { words: image.words.clone(), lines: BTreeMap::new(), labels: BTreeMap::new() };
+        let mut listing = Listing { image, lines: BTreeMap::new(), labels: BTreeMap::new() };
         for tokens in &sources {
             for block in assembly::blocks(tokens, &macros)? {
-                let aligned = align::align(machine, &block, &image)
+                let aligned = align::align(machine, &block, &listing.image)
                     .with_context(|| format!("the sources are not those of {}", kernel.display()))?;
                 listing.add(aligned)?;
             }
@@ -101,6 +101,11 @@ impl Listing {
         self.labels.iter().find_map(|(address, labels)| labels.iter().any(|own| own == label).then_some(*address))
     }
 
+    /// Where a symbol of the kernel's stands, whatever it names.
+    pub fn symbol(&self, name: &str) -> Option<u32> {
+        self.image.symbol(name)
+    }
+
     /// All instructions from one label to another, which is behind the last of them.
     pub fn between(&self, from: &str, to: &str) -> Result<Vec<Instruction<'_>>> {
         let [start, end] =
@@ -118,9 +123,9 @@ impl Listing {
 
     fn instruction(&self, address: u32) -> Result<Instruction<'_>> {
         let source = self.at(address).with_context(|| format!("no instruction of the assembly at {address:#010x}"))?;
-        let word = *self.words.get(&address).expect("it was compared");
+        let word = *self.image.words.get(&address).expect("it was compared");
         let labels = self.labels.get(&address).map(Vec::as_slice).unwrap_or_default();
-        let delay_slot = self.words.get(&(address - 4)).is_some_and(|word| has_delay_slot(*word));
+        let delay_slot = self.image.words.get(&(address - 4)).is_some_and(|word| has_delay_slot(*word));
         Ok(Instruction { address, word, labels, source, delay_slot: delay_slot && self.at(address - 4).is_some() })
     }
 
