@@ -1,7 +1,7 @@
 //! The command line of `./x`.
 
 use crate::cargo::Workspace;
-use crate::{audit, bench, debug, fuzz, run, test, tlb};
+use crate::{audit, bench, debug, docs, fuzz, run, test, tlb};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +31,8 @@ enum Verb {
     Tlb(tlb::Options),
     /// Let hostile environments do what they can beside a victim, on a kernel that checks all its invariants
     Fuzz(fuzz::Options),
+    /// Write into docs/ what it shows of sources, machine code and results
+    Docs(docs::Options),
     /// Boot Aegis under gdb, with the symbols of the kernel and of a program
     Debug(debug::Options),
 }
@@ -45,6 +47,7 @@ pub fn main() -> ExitCode {
         Verb::Bench(options) => bench::main(&workspace, &options),
         Verb::Tlb(options) => tlb::main(&workspace, &options),
         Verb::Fuzz(options) => fuzz::main(&workspace, &options),
+        Verb::Docs(options) => docs::main(&workspace, &options),
         Verb::Debug(options) => debug::main(&workspace, &options),
     });
     match result {

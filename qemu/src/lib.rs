@@ -3,7 +3,8 @@
 //! From the outside in: [`cli`] takes a command apart; [`image`] has [`cargo`] build programs and kernel, and [`archive`]
 //! packs the programs, stripped of their symbols; [`machine`] lists the machines, a [`board`] is one to be switched on, and
 //! `malta` and `decstation` know how its emulator is started; [`session`] runs it and never waits for ever; [`annotate`] adds
-//! the names from [`symbols`] to backtraces; [`run`], [`debug`], [`audit`], [`bench`], [`fuzz`] and [`test`] are the commands. [`cases`] is the
+//! the names from [`symbols`] to backtraces, and a [`listing`] lays the kernel's assembly beside its source; [`run`], [`debug`],
+//! [`audit`], [`bench`], [`docs`], [`fuzz`] and [`test`] are the commands. [`cases`] is the
 //! table of tests in the emulator, made of [`case`]s, and [`counts`] what is counted there, or in a [`counted`] run: by QEMU's plugin, or by
 //! [`trace`]; [`calibration`] tells whether it is counted truly.
 #![forbid(unsafe_code)]
@@ -22,9 +23,11 @@ pub mod counted;
 pub mod counts;
 pub mod debug;
 mod decstation;
+pub mod docs;
 pub mod figure;
 pub mod fuzz;
 pub mod image;
+pub mod listing;
 pub mod machine;
 mod malta;
 mod noise;

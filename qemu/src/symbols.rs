@@ -48,6 +48,18 @@ impl Symbols {
     }
 }
 
+impl Symbols {
+    /// The object of the kernel's that an address lies in or behind, and the offset.
+    pub fn data(&self, address: u32) -> Option<String> {
+        let symbol = self.kernel.as_ref()?.find_symbol_info(address.into())?;
+        let name = demangle_auto(symbol.name().into(), None);
+        let name = without_hash(&name);
+        let name = name.rsplit("::").next().unwrap_or(name);
+        let offset = u64::from(address) - symbol.address();
+        Some(if offset == 0 { name.to_owned() } else { format!("{name}+{offset:#x}") })
+    }
+}
+
 fn join(name: Option<String>, place: Option<String>) -> Option<String> {
     match (name, place) {
         (Some(name), Some(place)) => Some(format!("{} ({place})", without_hash(&name))),

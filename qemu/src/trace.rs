@@ -206,14 +206,17 @@ fn is_emulators(line: &[u8]) -> bool {
 }
 
 /// An instruction's line.
-struct Instruction<'a> {
-    address: u32,
-    line: Line<'a>,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Instruction<'a> {
+    /// Where it stands.
+    pub address: u32,
+    /// The rest of it.
+    pub line: Line<'a>,
 }
 
 impl Instruction<'_> {
     /// Takes `80000088: 42000010 (d)    rfe` apart.
-    fn parse(line: &[u8]) -> Option<Instruction<'_>> {
+    pub fn parse(line: &[u8]) -> Option<Instruction<'_>> {
         let (head, text) = line.split_first_chunk::<22>()?;
         let in_delay_slot = match &head[18..] {
             b"    " => false,

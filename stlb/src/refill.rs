@@ -32,9 +32,9 @@ macro_rules! mips32_refill {
             "xor   $k0, $k0, $k1",                // k0 = hash, in the low bits
             "lui   $k1, %hi(stlb_table)",         // k1 = table; it is aligned to its size, so this is all of it
             "ins   $k1, $k0, {vpn_shift}, {slot_bits}", // k1 = &table[hash]
-            "lw    $k0, %lo(stlb_table + {lo0})($k1)",
+            "lw    $k0, %lo(stlb_table + {lo0})($k1)",              // k0 = entry.lo0
             "mtc0  $k0, $2",                      // EntryLo0 = entry.lo0, on trust
-            "lw    $k0, %lo(stlb_table + {lo1})($k1)",
+            "lw    $k0, %lo(stlb_table + {lo1})($k1)",              // k0 = entry.lo1
             "mtc0  $k0, $3",                      // EntryLo1 = entry.lo1, on trust
             "lw    $k1, %lo(stlb_table + {tag})($k1)",              // k1 = entry.tag
             "mfc0  $k0, $4",                      // k0 = Context, again

@@ -4,8 +4,8 @@
 
 mod check;
 mod plot;
-mod report;
-mod results;
+pub(crate) mod report;
+pub(crate) mod results;
 
 use crate::cargo::Workspace;
 use crate::counted::{self, Wanted};

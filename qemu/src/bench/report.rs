@@ -14,7 +14,7 @@ pub struct Report<'a> {
 }
 
 /// A number of instructions as people write it: no digits behind the point where there is nothing to say, and blanks between thousands.
-fn instructions(value: f64) -> String {
+pub fn instructions(value: f64) -> String {
     if value < 100.0 && value.fract() != 0.0 {
         return format!("{value:.1}");
     }

@@ -13,6 +13,7 @@ pub mod qemu;
 pub mod record;
 pub mod recorder;
 pub mod show;
+pub mod step;
 pub mod tables;
 pub mod watch;
 

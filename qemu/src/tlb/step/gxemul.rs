@@ -5,8 +5,8 @@
 use crate::board::Board;
 use crate::cargo::{Workspace, command_line};
 use crate::session::{self, Killed};
-use crate::tlb::step::{Debugger, Executed, REGISTERS, State};
-use crate::trace::hex;
+use crate::tlb::step::{COUNT, Debugger, Executed, State, names};
+use crate::trace::{Instruction, hex};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -105,8 +105,8 @@ impl Debugger for Dialogue {
         let answers = self.ask(&["reg", "reg ,0"])?;
         let values = fields(&answers.concat());
         let value = |name: &str| values.get(name).copied().with_context(|| format!("GXemul does not show {name}"));
-        let mut registers = [0; REGISTERS.len()];
-        for (register, name) in registers.iter_mut().zip(REGISTERS).skip(1) {
+        let mut registers = [0; COUNT];
+        for (register, name) in registers.iter_mut().zip(names()).skip(1) {
             *register = value(name)?;
         }
         let mut cp0 = BTreeMap::from([("EPC", value("epc")?)]);
@@ -136,15 +136,10 @@ fn fields(words: &str) -> BTreeMap<String, u32> {
     words.windows(3).filter_map(field).collect()
 }
 
-/// What a line says was executed: `80000088: 42000010 (d)    rfe`.
+/// What a line says was executed.
 fn executed(line: &str) -> Option<Executed> {
-    let (head, _) = line.as_bytes().split_first_chunk::<22>()?;
-    let in_delay_slot = match &head[18..] {
-        b"    " => false,
-        b" (d)" => true,
-        _ => return None,
-    };
-    Some(Executed { address: hex(&head[..8])?, word: hex(&head[10..18])?, in_delay_slot })
+    let Instruction { address, line } = Instruction::parse(line.as_bytes())?;
+    Some(Executed { address, word: line.word, in_delay_slot: line.in_delay_slot })
 }
 
 #[cfg(test)]

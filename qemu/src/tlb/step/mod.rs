@@ -7,23 +7,26 @@ pub mod walk;
 
 use crate::board::Board;
 use crate::cargo::Workspace;
+use crate::listing::GENERAL;
 use crate::machine::Machine;
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-/// Names of the general registers, HI and LO, in the order in which [`State`] has them.
-pub const REGISTERS: [&str; 34] = [
-    "zero", "at", "v0", "v1", "a0", "a1", "a2", "a3", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "s0", "s1", "s2",
-    "s3", "s4", "s5", "s6", "s7", "t8", "t9", "k0", "k1", "gp", "sp", "fp", "ra", "hi", "lo",
-];
+/// General registers, HI and LO: as many as [`State`] has.
+const COUNT: usize = GENERAL.len() + 2;
+
+/// The names of the registers that [`State`] has, in their order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    GENERAL.into_iter().chain(["hi", "lo"])
+}
 
 /// What a processor holds between two instructions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct State {
     /// Address of the next instruction.
     pub pc: u32,
-    /// General registers, HI and LO: see [`REGISTERS`].
-    pub registers: [u32; REGISTERS.len()],
+    /// General registers, HI and LO: see [`names`].
+    pub registers: [u32; COUNT],
     /// Registers of coprocessor 0 whose values are known, by the manual's names.
     pub cp0: BTreeMap<&'static str, u32>,
 }
