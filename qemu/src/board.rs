@@ -71,6 +71,8 @@ pub struct Board {
     pub memory: Option<u32>,
     /// The console.
     pub console: Console,
+    /// Every run is to be the same, to the instruction, even if nothing is counted.
+    pub exact: bool,
     /// Count instructions.
     pub counting: Option<Counting>,
     /// Watch the TLB.
@@ -155,7 +157,7 @@ pub enum Input {
 impl Board {
     /// Is every run to be the same, to the instruction?
     pub fn is_deterministic(&self) -> bool {
-        self.counting.is_some() || self.command_line.split(' ').any(|word| word == DETERMINISTIC_CLOCK)
+        self.exact || self.counting.is_some() || self.command_line.split(' ').any(|word| word == DETERMINISTIC_CLOCK)
     }
 
     /// The command that starts the emulator, as one would type it.

@@ -29,6 +29,8 @@ enum Verb {
     Bench(bench::Options),
     /// Show a program's TLB misses as they happen: who answers them, at what cost, and what has to make room
     Tlb(tlb::Options),
+    /// Step through an exception or a protected control transfer, instruction by instruction
+    Trace(tlb::TraceOptions),
     /// Let hostile environments do what they can beside a victim, on a kernel that checks all its invariants
     Fuzz(fuzz::Options),
     /// Write into docs/ what it shows of sources, machine code and results
@@ -46,6 +48,7 @@ pub fn main() -> ExitCode {
         Verb::Audit(options) => audit::main(&workspace, &options),
         Verb::Bench(options) => bench::main(&workspace, &options),
         Verb::Tlb(options) => tlb::main(&workspace, &options),
+        Verb::Trace(options) => tlb::trace(&workspace, &options),
         Verb::Fuzz(options) => fuzz::main(&workspace, &options),
         Verb::Docs(options) => docs::main(&workspace, &options),
         Verb::Debug(options) => debug::main(&workspace, &options),

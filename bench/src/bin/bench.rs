@@ -26,7 +26,6 @@ use exos_checks::paths::{self, TIMES};
 use exos_checks::raw::bare::{self, Entries, Entry, Pages};
 use exos_checks::raw::calls::{flush, load, store};
 use exos_checks::raw::spans::{self, around};
-use exos_checks::raw::transfers::round_trips;
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
 
@@ -44,9 +43,10 @@ fn main() -> i32 {
             ("calls", calls),
             ("exceptions", exceptions),
             ("hits in the software TLB", paths::stlb_hits),
-            ("hits behind the table", other_hits),
+            ("hits behind the table", paths::other_hits),
             ("misses", paths::misses),
-            ("control transfers", transfers),
+            ("control transfers", paths::transfers),
+            ("control transfers there and back", paths::transfers_there_and_back),
             ("calls between environments", paths::calls_between_environments),
             ("yields", yields),
             ("environments and processes", environments),
@@ -79,74 +79,6 @@ fn exceptions() -> Outcome {
     paths::minimally(Cause::Modified, || spans::exception_protection(region.start()))?;
     check_eq!(region.load(0), 7, "the word in the read-only page");
     paths::rust_handler()
-}
-
-/// Pages that fill the hardware TLB with something else. (QEMU keeps replaced entries until a live one loses rights.)
-struct Filler(Region);
-
-impl Filler {
-    /// As many as this, on 16 MB from `beside`, whose slots are others.
-    fn new(beside: &Region, pages: u32) -> Result<Filler, tap::NotPassed> {
-        let filler = get!(Region::reserve_at(beside.start() + (1 << 24), pages));
-        get!(filler.demand_zero(0..pages, Rights::ReadWrite));
-        Ok(Filler(filler))
-    }
-
-    fn fill(&self) -> Outcome {
-        let Filler(region) = self;
-        let last = region.pages() - 1;
-        get!(region.protect(last..last + 1, Rights::ReadWrite));
-        for page in 0..=last {
-            region.store(page * PAGE_BYTES, page);
-        }
-        get!(region.protect(last..last + 1, Rights::ReadOnly));
-        Ok(())
-    }
-}
-
-fn other_hits() -> Outcome {
-    // Two pages with one slot: the one that came first had to make room.
-    let first = get!(Region::reserve(1));
-    get!(first.demand_zero(0..1, Rights::ReadWrite));
-    let filler = Filler::new(&first, 256)?;
-    let has_its_slot = |va: &u32| machine::slot(*va) == machine::slot(first.start());
-    let Some(start) = (1..16).map(|n| first.start() + (n << 25)).find(has_its_slot) else {
-        return Err("there is no second page with the first one's slot".into());
-    };
-    let second = get!(Region::reserve_at(start, 1));
-    get!(second.demand_zero(0..1, Rights::ReadWrite));
-    for n in 0..TIMES {
-        first.store(0, n);
-        filler.fill()?;
-        flush();
-        first.store(0, n);
-        second.store(0, n);
-        check_eq!(
-            machine::probe(first.start()).map(|(_, place)| place),
-            Some(Place::Overflow),
-            "the first page's place"
-        );
-        filler.fill()?;
-        if machine::probe(first.start()).is_some_and(|(_, place)| place == Place::Overflow) {
-            let before = machine::counts();
-            check_eq!(spans::overflow_hit(first.start()), n, "the word in the overflow buffer's page");
-            check_eq!(machine::counts(), before, "misses that came to the program");
-        }
-        filler.fill()?;
-        let before = machine::counts();
-        spans::guaranteed_hit(layout::EXCEPTION_STACK.start);
-        check_eq!(machine::counts(), before, "misses that came to the program");
-    }
-    Ok(())
-}
-
-fn transfers() -> Outcome {
-    paths::transfers()?;
-    let pages = get!(Pages::new());
-    let pid = get!(pages.start(Entries { gate: Some(Entry::SendBack), ..Entries::default() }));
-    get!(round_trips(pid, TIMES));
-    get!(bare::free(pid));
-    Ok(())
 }
 
 fn yields() -> Outcome {

@@ -91,9 +91,14 @@ spans! {
     SharedMemory = 37, "shared-memory ping-pong, round trip";
     /// Two matrices of 150 x 150 integers multiplied.
     MatrixMultiply = 38, "150 x 150 integer matrix multiply";
+    /// TLB misses of every kind, an exception and control transfers, between two looks at the kernel's counters.
+    Watched = 99, "what is watched from outside";
     /// A load each from [`CHUNK`](crate::walk::CHUNK) pages of a working set.
     Walk = 100, "loads from pages of a working set";
 }
+
+/// How often each of the paths is performed: the first time, code and data may still miss in the TLB. An odd number has a middle.
+pub const TIMES: u32 = 11;
 
 /// Pages in [`Span::StlbHits`]. A refill loads as many as an entry of the software TLB maps.
 pub const STLB_HIT_PAGES: u32 = 1024;

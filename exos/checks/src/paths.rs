@@ -1,11 +1,12 @@
 //! The paths whose costs are bounded (DESIGN 6), each performed some times in its span: for the program that is held to the budgets, and for the one
 //! that measures everything. Each sees that it did what it should.
 
+pub use crate::markers::TIMES;
 use crate::markers::{CALIBRATION_TURNS, STLB_HIT_PAGES};
 use crate::raw::bare::{Entries, Entry, Pages, free};
 use crate::raw::calls::flush;
 use crate::raw::spans;
-use crate::raw::transfers::{open_gate, transfer};
+use crate::raw::transfers::{open_gate, round_trips, transfer};
 use crate::tap::Outcome;
 use crate::{check, check_eq, get};
 use exos::abi::Error;
@@ -15,10 +16,7 @@ use exos::exceptions::{Cause, Context, Register, handle, unhandle};
 use exos::machine::{self, Place};
 use exos::page_table::Rights;
 use exos::region::Region;
-use exos::{process, rpc, schedule};
-
-/// How often each span is run: the first time, code and data may still miss in the TLB. An odd number has a middle.
-pub const TIMES: u32 = 11;
+use exos::{layout, process, rpc, schedule};
 
 /// Loops of [`Calibration`](crate::markers::Span::Calibration).
 pub fn calibration() -> Outcome {
@@ -122,6 +120,66 @@ pub fn stlb_hits() -> Outcome {
     Ok(())
 }
 
+/// Pages that fill the hardware TLB with something else. (QEMU keeps replaced entries until a live one loses rights.)
+struct Filler(Region);
+
+impl Filler {
+    /// As many as this, on 16 MB from `beside`, whose slots are others.
+    fn new(beside: &Region, pages: u32) -> Result<Filler, crate::tap::NotPassed> {
+        let filler = get!(Region::reserve_at(beside.start() + (1 << 24), pages));
+        get!(filler.demand_zero(0..pages, Rights::ReadWrite));
+        Ok(Filler(filler))
+    }
+
+    fn fill(&self) -> Outcome {
+        let Filler(region) = self;
+        let last = region.pages() - 1;
+        get!(region.protect(last..last + 1, Rights::ReadWrite));
+        for page in 0..=last {
+            region.store(page * PAGE_BYTES, page);
+        }
+        get!(region.protect(last..last + 1, Rights::ReadOnly));
+        Ok(())
+    }
+}
+
+/// [`OverflowHit`](crate::markers::Span::OverflowHit) and [`GuaranteedHit`](crate::markers::Span::GuaranteedHit).
+pub fn other_hits() -> Outcome {
+    // Two pages with one slot: the one that came first had to make room.
+    let first = get!(Region::reserve(1));
+    get!(first.demand_zero(0..1, Rights::ReadWrite));
+    let filler = Filler::new(&first, 256)?;
+    let has_its_slot = |va: &u32| machine::slot(*va) == machine::slot(first.start());
+    let Some(start) = (1..16).map(|n| first.start() + (n << 25)).find(has_its_slot) else {
+        return Err("there is no second page with the first one's slot".into());
+    };
+    let second = get!(Region::reserve_at(start, 1));
+    get!(second.demand_zero(0..1, Rights::ReadWrite));
+    for n in 0..TIMES {
+        first.store(0, n);
+        filler.fill()?;
+        flush();
+        first.store(0, n);
+        second.store(0, n);
+        check_eq!(
+            machine::probe(first.start()).map(|(_, place)| place),
+            Some(Place::Overflow),
+            "the first page's place"
+        );
+        filler.fill()?;
+        if machine::probe(first.start()).is_some_and(|(_, place)| place == Place::Overflow) {
+            let before = machine::counts();
+            check_eq!(spans::overflow_hit(first.start()), n, "the word in the overflow buffer's page");
+            check_eq!(machine::counts(), before, "misses that came to the program");
+        }
+        filler.fill()?;
+        let before = machine::counts();
+        spans::guaranteed_hit(layout::EXCEPTION_STACK.start);
+        check_eq!(machine::counts(), before, "misses that came to the program");
+    }
+    Ok(())
+}
+
 /// [`Transfer`](crate::markers::Span::Transfer) and [`AsynchronousTransfer`](crate::markers::Span::AsynchronousTransfer).
 pub fn transfers() -> Outcome {
     get!(open_gate());
@@ -135,6 +193,15 @@ pub fn transfers() -> Outcome {
             check_eq!(back[31], before[31], "a register");
         }
     }
+    get!(free(pid));
+    Ok(())
+}
+
+/// [`RoundTrip`](crate::markers::Span::RoundTrip).
+pub fn transfers_there_and_back() -> Outcome {
+    let pages = get!(Pages::new());
+    let pid = get!(pages.start(Entries { gate: Some(Entry::SendBack), ..Entries::default() }));
+    get!(round_trips(pid, TIMES));
     get!(free(pid));
     Ok(())
 }

@@ -57,6 +57,11 @@ impl Layout {
         word >> self.asid_shift & (aegis_abi::limits::ENVS as u32 - 1)
     }
 
+    /// EntryHi as the processor sets it on a miss of `address` in an environment.
+    pub fn entry_hi(&self, address: u32, environment: u32) -> u32 {
+        self.first_address(address) | environment << self.asid_shift
+    }
+
     /// First address that the entry for `address` maps.
     pub fn first_address(&self, address: u32) -> u32 {
         (self.va)((self.context)(0, address))

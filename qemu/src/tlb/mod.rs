@@ -19,12 +19,16 @@ pub mod watch;
 
 use crate::cargo::Workspace;
 use crate::machine::Machine;
-use crate::run::Clock;
+use crate::run::{self, Clock};
 use crate::session::End;
 use crate::terminal;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use layout::Layout;
+use record::Record;
 use std::io::Write;
+use step::paths::{self, Traced};
+use step::walk;
 use watch::{Wanted, Watched};
 
 /// Options of `./x tlb`.
@@ -39,43 +43,89 @@ pub struct Options {
     /// The clock that ends time slices
     #[arg(long, value_name = "CLOCK", default_value = "none")]
     clock: Clock,
+    /// Explain the miss of this number instruction by instruction: what each is for, and what it changes
+    #[arg(long, value_name = "N")]
+    step: Option<u32>,
     /// Show totals by path, environment and function, and not each miss
     #[arg(long)]
     summary: bool,
     /// Print everything as JSON, and nothing else
     #[arg(long)]
     json: bool,
-    /// Program and its arguments [default: tour]
-    #[arg(value_names = ["PROGRAM", "ARGS"], num_args = 0.., trailing_var_arg = true)]
+    /// Program and its arguments [default: tour]; behind `--` where these begin with a hyphen
+    #[arg(value_names = ["PROGRAM", "ARGS"], num_args = 0..)]
     command: Vec<String>,
 }
 
 /// Watches a program, and gives its exit status.
 pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
-    let Options { machine, faithful, clock, summary, json, .. } = *options;
-    let wanted = Wanted { machine, faithful, clock, command: &options.command, until: None };
+    let Options { machine, faithful, clock, step, summary, json, .. } = *options;
+    // Where nothing else is asked for, the run may end with the miss that is to be explained.
+    let until = step.filter(|_| !summary && !json);
+    let wanted = Wanted { machine, faithful, clock, command: &options.command, until };
     terminal::catch_interrupts()?;
-    let lines = !summary && !json;
+    let lines = step.is_none() && !summary && !json;
     if lines {
-        println!("{}", show::HEADING);
+        say(show::HEADING);
     }
-    let watched = watch::watch(workspace, &wanted, &mut |miss| {
+    let mut watched = watch::watch(workspace, &wanted, &mut |miss| {
         if lines {
-            // Where nobody reads any more, the guest goes on.
-            let _ = writeln!(std::io::stdout(), "{}", show::line(miss));
+            say(&show::line(miss));
         }
     })?;
+    let interrupted = watched.end == Some(End::Interrupted);
+    if let Some(n) = step.filter(|_| !interrupted) {
+        watched.record.walk = Some(paths::miss(workspace, machine, &watched.prepared, &watched.record, n)?);
+    }
     if json {
-        let words = serde_json::to_string_pretty(&watched.record).context("a record is JSON")?;
-        let _ = writeln!(std::io::stdout(), "{words}");
-    } else {
-        if lines {
-            println!();
-        }
-        print!("{}", show::summary(&watched.record));
-        println!("\nWhat the program has written: {}", watched.console.display());
+        say(&serde_json::to_string_pretty(&watched.record).context("a record is JSON")?);
+        return status(&watched);
+    }
+    if lines || summary {
+        say(&format!("{}{}", if lines { "\n" } else { "" }, show::summary(&watched.record)));
+        say(&format!("What the program has written: {}", watched.console.display()));
+    }
+    if let Some(walk) = &watched.record.walk {
+        say(&walk::show(machine, walk));
     }
     status(&watched)
+}
+
+/// Options of `./x trace`.
+#[derive(Args)]
+pub struct TraceOptions {
+    /// What to step through
+    what: Traced,
+    /// What to run it on
+    #[arg(long, value_name = "MACHINE", default_value_t)]
+    machine: Machine,
+    /// Print everything as JSON, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// Steps through an exception or a protected control transfer.
+pub fn trace(workspace: &Workspace, options: &TraceOptions) -> Result<u8> {
+    let TraceOptions { what, machine, json } = *options;
+    machine.emulator().check(false)?;
+    terminal::catch_interrupts()?;
+    let command = [paths::PROGRAM.to_owned()];
+    let wanted =
+        run::Wanted { machine, command: &command, clock: Some(Clock::None), counting: true, ..run::Wanted::default() };
+    let prepared = run::prepare(workspace, wanted)?;
+    let walk = paths::trace(workspace, machine, &prepared, what)?;
+    if json {
+        let record = Record::of_walk(machine.name(), paths::PROGRAM, Layout::of(machine).shape(), walk);
+        say(&serde_json::to_string_pretty(&record).context("a record is JSON")?);
+    } else {
+        say(&walk::show(machine, &walk));
+    }
+    Ok(0)
+}
+
+/// Writes a line. Where nobody reads any more, the guest goes on.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", words.trim_end_matches('\n'));
 }
 
 /// The program's exit status.

@@ -30,6 +30,22 @@ pub struct Record {
     pub walk: Option<Walk>,
 }
 
+impl Record {
+    /// A record of one path alone.
+    pub fn of_walk(machine: &str, program: &str, shape: Shape, walk: Walk) -> Record {
+        Record {
+            format: FORMAT,
+            machine: machine.to_owned(),
+            program: program.to_owned(),
+            shape,
+            environments: BTreeMap::new(),
+            instructions: walk.steps.len() as u64,
+            misses: Vec::new(),
+            walk: Some(walk),
+        }
+    }
+}
+
 /// Shape of a machine's tables, and how its registers are laid out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Shape {
@@ -137,6 +153,8 @@ pub struct Miss {
     pub depth: u32,
     /// Markers (`aegis_counter`) whose span was open.
     pub spans: Vec<u16>,
+    /// What was written to the hardware TLB for it, and where; `None` if nothing was, or it could not be told.
+    pub loaded: Option<TlbEntry>,
     /// What left the hardware TLB for it, if anything valid did.
     pub evicted: Option<TlbEntry>,
     /// The line of the STLB's table that had to make room for it, and went to the overflow buffer.

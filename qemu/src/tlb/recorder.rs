@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use crate::tlb::event::{Current, Event, Exception, Point};
 use crate::tlb::layout::Layout;
 use crate::tlb::record::{Access, Environment, Miss, Path};
-use crate::tlb::tables::Tables;
+use crate::tlb::tables::{Tables, Written};
 use aegis_counter::Tally;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -118,11 +118,8 @@ impl Recorder {
                 let miss = stay.and_then(|stay| stay.miss);
                 let answer = miss.filter(|_| stay.is_some_and(|stay| !stay.points.contains(&Point::NotInStlb)));
                 let answer = answer.map(|miss| self.misses[miss].context);
-                let evicted = self.tables.tlb_event(event, self.current, answer)?;
-                if let Some(miss) = miss.or(self.pending.last().copied()) {
-                    let known = &mut self.misses[miss].evicted;
-                    *known = known.take().or(evicted);
-                }
+                let written = self.tables.tlb_event(event, self.current, answer)?;
+                self.note(miss.or(self.pending.last().copied()), written);
             }
             Event::Stlb(entry) => self.tables.changed(entry),
             Event::Leave { pc, now, current } => self.leave(pc, now, current),
@@ -173,6 +170,7 @@ impl Recorder {
             instructions: None,
             depth,
             spans: self.spans.clone(),
+            loaded: None,
             evicted: None,
             displaced: None,
             dropped: None,
@@ -182,6 +180,17 @@ impl Recorder {
         Ok(())
     }
 
+    /// Notes what was written to the hardware TLB for a miss, if it was for that.
+    fn note(&mut self, miss: Option<usize>, written: Option<Written>) {
+        let (Some(index), Some(Written { loaded, evicted })) = (miss, written) else { return };
+        let miss = &mut self.misses[index];
+        let first = self.layout.first_address(miss.address);
+        if loaded.maps.as_ref().is_some_and(|maps| maps.environment == miss.environment && maps.address == first) {
+            miss.loaded = Some(loaded);
+            miss.evicted = miss.evicted.take().or(evicted);
+        }
+    }
+
     fn leave(&mut self, pc: u32, now: Tally, current: Current) {
         let Some(stay) = self.stay.take() else { return };
         // Whose miss this stay is about, its own or one that the application is handling.
@@ -189,10 +198,7 @@ impl Recorder {
         let done = self.tables.end_stay(self.current, about.map(|index| self.misses[index].context));
         let environments = &self.environments;
         self.tables.agree(|number| environments.get(&number).map(|environment| environment.tag));
-        if let Some(index) = about {
-            let known = &mut self.misses[index].evicted;
-            *known = known.take().or(done.evicted);
-        }
+        self.note(about, done.written);
         if let Some(inserted) = done.inserted {
             let candidates = stay.miss.iter().chain(self.pending.iter().rev());
             if let Some(&index) = candidates.into_iter().find(|&&index| self.misses[index].context == inserted.context)

@@ -19,13 +19,22 @@ pub struct Inserted {
     pub dropped: Option<u32>,
 }
 
+/// A write to the hardware TLB.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Written {
+    /// What stands there now.
+    pub loaded: TlbEntry,
+    /// What was there, if it was valid and of another page.
+    pub evicted: Option<TlbEntry>,
+}
+
 /// What a stay in the kernel has done to the tables.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Done {
     /// The line that was inserted, or changed, in the table.
     pub inserted: Option<Inserted>,
-    /// What valid entry of the hardware TLB gave way to another.
-    pub evicted: Option<TlbEntry>,
+    /// What was written to the hardware TLB, if that was not told before.
+    pub written: Option<Written>,
 }
 
 /// Both tables.
@@ -98,12 +107,12 @@ impl Tables {
         }
     }
 
-    /// Something is done to the hardware TLB; `answer`: it is the refill of a miss of this Context, answered by the STLB. Gives the valid
-    /// entry that gave way to another.
+    /// Something is done to the hardware TLB; `answer`: it is the refill of a miss of this Context, answered by the STLB. Gives what
+    /// was written, where that is known at once.
     ///
     /// # Errors
     /// When the STLB should not have that.
-    pub fn tlb_event(&mut self, event: TlbEvent, current: Current, answer: Option<u32>) -> Result<Option<TlbEntry>> {
+    pub fn tlb_event(&mut self, event: TlbEvent, current: Current, answer: Option<u32>) -> Result<Option<Written>> {
         let index = match event {
             TlbEvent::ReadRandom => {
                 self.random = Some(self.tlb.random());
@@ -142,14 +151,14 @@ impl Tables {
     /// The stay ends. What was written to the hardware TLB, if that was not seen, is the line that was inserted, or else `wanted`.
     pub fn end_stay(&mut self, current: Current, wanted: Option<u32>) -> Done {
         let inserted = self.inserted(current);
-        let mut done = Done { inserted, evicted: None };
+        let mut done = Done { inserted, written: None };
         if let Some(index) = self.written.take() {
             let context = inserted.map(|inserted| inserted.context).or(wanted);
             let line = context.and_then(|context| self.find(context)).cloned();
             let maps = line.and_then(|StlbEntry { context, lo, .. }| {
                 Some(Mapping { environment: current.environment, address: (self.layout.va)(context?), lo })
             });
-            done.evicted = self.replace(index, maps);
+            done.written = self.replace(index, maps);
         }
         self.changed.clear();
         self.random = None;
@@ -186,11 +195,12 @@ impl Tables {
         Some(Inserted { context, displaced, dropped })
     }
 
-    /// Replaces an entry of the hardware TLB. Gives what was there, if it was valid and of another page.
-    fn replace(&mut self, index: u32, maps: Option<Mapping>) -> Option<TlbEntry> {
+    /// Replaces an entry of the hardware TLB; `None`: by one that maps nothing.
+    fn replace(&mut self, index: u32, maps: Option<Mapping>) -> Option<Written> {
         let names = |maps: &Mapping| (maps.environment, maps.address);
-        let new = maps.as_ref().map(names);
-        let old = self.tlb.write(index, maps);
-        Some(old).filter(|old| new.is_some() && old.maps.as_ref().is_some_and(|old| Some(names(old)) != new))
+        let old = self.tlb.write(index, maps.clone());
+        let new = maps.as_ref().map(names)?;
+        let evicted = Some(old).filter(|old| old.maps.as_ref().is_some_and(|old| names(old) != new));
+        Some(Written { loaded: TlbEntry { index, maps }, evicted })
     }
 }

@@ -103,7 +103,9 @@ pub fn watch(workspace: &Workspace, wanted: &Wanted<'_>, each: &mut dyn FnMut(&M
             command_line(&shown)
         ),
     }
-    observed.recorder.end();
+    if !has_enough {
+        observed.recorder.end();
+    }
     observed.show.settled(&mut observed.recorder);
     let instructions = observed.instructions;
     let (misses, environments) = observed.recorder.finish();

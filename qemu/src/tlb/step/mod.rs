@@ -2,6 +2,7 @@
 //! debugger ([`gxemul`]).
 
 pub mod gxemul;
+pub mod paths;
 pub mod qemu;
 pub mod walk;
 
@@ -9,6 +10,7 @@ use crate::board::Board;
 use crate::cargo::Workspace;
 use crate::listing::GENERAL;
 use crate::machine::Machine;
+use crate::run::Prepared;
 use anyhow::Result;
 use std::collections::BTreeMap;
 
@@ -56,8 +58,23 @@ pub trait Debugger {
     fn assume(&mut self, epc: u32, context: u32, entry_hi: u32);
 }
 
-/// Starts the emulator with a board, stopped before its first instruction.
-pub fn start(workspace: &Workspace, board: &Board) -> Result<Box<dyn Debugger>> {
+/// Starts the emulator with what was prepared, stopped before its first instruction.
+///
+/// # Errors
+/// When it does not start.
+pub fn start(workspace: &Workspace, machine: Machine, prepared: &Prepared) -> Result<Box<dyn Debugger>> {
+    let board = Board {
+        machine,
+        kernel: prepared.kernel.clone(),
+        command_line: prepared.command_line.clone(),
+        semihosting: true,
+        exact: true,
+        ..Board::default()
+    };
+    start_board(workspace, &board)
+}
+
+fn start_board(workspace: &Workspace, board: &Board) -> Result<Box<dyn Debugger>> {
     Ok(match board.machine {
         Machine::Malta => Box::new(qemu::Gdb::start(workspace, board)?),
         Machine::Decstation => Box::new(gxemul::Dialogue::start(workspace, board)?),

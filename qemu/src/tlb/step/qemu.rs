@@ -53,7 +53,8 @@ pub struct Gdb {
     cp0: Cp0,
     /// Numbers of those registers of `cp0` that are known.
     known: BTreeSet<u8>,
-    /// The last instruction was a branch.
+    breakpoints: BTreeSet<u32>,
+    /// Where the last instruction was, if it was a branch.
     branched: Option<u32>,
 }
 
@@ -89,7 +90,8 @@ impl Gdb {
         let writer = stream.try_clone().context("cannot copy a socket")?;
         let reader = BufReader::new(stream);
         let (cp0, known) = (Cp0::new(Isa::Mips32r2), BTreeSet::new());
-        let mut gdb = Gdb { _emulator: emulator, reader, writer, cp0, known, branched: None };
+        let mut gdb =
+            Gdb { _emulator: emulator, reader, writer, cp0, known, breakpoints: BTreeSet::new(), branched: None };
         gdb.ask("?")?;
         Ok(gdb)
     }
@@ -194,10 +196,16 @@ impl Debugger for Gdb {
     fn break_at(&mut self, address: u32) -> Result<()> {
         let answer = self.ask(&format!("Z1,{address:x},{INSTRUCTION:x}"))?;
         ensure!(answer == "OK", "QEMU does not stop at {address:#010x}: `{answer}`");
+        self.breakpoints.insert(address);
         Ok(())
     }
 
     fn go_on(&mut self) -> Result<()> {
+        // It would stop where it stands.
+        let pc = self.registers()?[PC];
+        if self.breakpoints.contains(&pc) {
+            self.resume("s")?;
+        }
         self.branched = None;
         self.resume("c")
     }
