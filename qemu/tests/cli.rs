@@ -29,7 +29,7 @@ fn wrong_arguments_end_with_status_2() {
 
 #[test]
 fn help_is_no_error() {
-    check(&["help"], 0, &["Usage: ./x", "run", "test", "audit", "debug"]);
+    check(&["help"], 0, &["Usage: ./x", "run", "test", "audit", "docs", "debug"]);
     check(&["help", "run"], 0, &["--no-semihosting", "--file"]);
 }
 

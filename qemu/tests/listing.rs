@@ -1,33 +1,13 @@
 //! The kernel's assembly beside the machine code of the kernels' images.
 
-use aegis_host::cargo::Workspace;
-use aegis_host::image::{self, Kernel};
+mod images;
+
 use aegis_host::listing::{Instruction, Listing};
 use aegis_host::machine::Machine;
 use anyhow::Result;
+use images::{kernel, workspace};
 use object::{Object, ObjectSection};
-use std::path::{Path, PathBuf};
-
-fn workspace() -> Workspace {
-    Workspace::find(false).unwrap()
-}
-
-/// The image of a machine's kernel with these features; the usual one is there already under `./x test`, which says where.
-fn kernel(machine: Machine, features: &[&str]) -> PathBuf {
-    let variable = match machine {
-        Machine::Malta => "AEGIS_IMAGE",
-        Machine::Decstation => "AEGIS_IMAGE_DECSTATION",
-    };
-    match std::env::var_os(variable).filter(|_| features.is_empty()) {
-        Some(path) => path.into(),
-        None => {
-            let workspace = workspace();
-            let programs = image::build_programs(&workspace, machine).unwrap();
-            let entries = image::entries(machine, &programs).unwrap();
-            Kernel { machine, features, archive: None }.build(&workspace, &entries).unwrap()
-        }
-    }
-}
+use std::path::Path;
 
 fn listing(machine: Machine, features: &[&str]) -> Listing {
     Listing::read(&workspace().root, machine, &kernel(machine, features)).unwrap_or_else(|error| panic!("{error:#}"))

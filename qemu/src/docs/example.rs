@@ -15,6 +15,12 @@ const K: [(usize, &str); 2] = [(26, "$k0"), (27, "$k1")];
 /// Any will do for the example: where what missed stands.
 const EPC: u32 = 0x0040_0120;
 
+/// The environment, by its number, which is its address space identifier.
+const ENVIRONMENT: u32 = 3;
+/// What it refers to, in which frame that lies; on MIPS32, the pair's other page lies in the frame beside it.
+const ADDRESS: u32 = 0x0120_3a94;
+const FRAME: u32 = 0x4d2;
+
 /// A reference that misses in the hardware TLB.
 pub struct Reference {
     machine: Machine,
@@ -23,24 +29,16 @@ pub struct Reference {
     /// The number in the field of EntryHi that is the address space identifier.
     asid: u32,
     address: u32,
-    /// The page frame that the address is to lead to; on MIPS32 its pair's other page leads to the frame beside it.
     frame: u32,
 }
 
 impl Reference {
-    /// `TAG ASID ADDRESS FRAME`.
-    pub fn parse(machine: Machine, words: &[&str]) -> Result<Reference> {
-        let number = |word: &&str| match word.strip_prefix("0x") {
-            Some(digits) => u32::from_str_radix(digits, 16).ok(),
-            None => word.parse().ok(),
-        };
-        let numbers: Option<Vec<u32>> = words.iter().map(number).collect();
-        let Some(&[tag, asid, address, frame]) = numbers.as_deref() else {
-            bail!("to be given: tag, address space identifier, address, frame");
-        };
-        let it = Reference { machine, tag, asid, address, frame };
-        ensure!(tag < it.model().tags() && asid < 64 && address < 1 << 31 && frame < 1 << 20, "a number is too large");
-        Ok(it)
+    /// The example on a machine.
+    pub fn of(machine: Machine) -> Reference {
+        let mask = if machine.is_mips1() { R3000::TAG_MASK } else { Mips32::TAG_MASK };
+        // As the kernel makes it: the number with its bits reversed, and nothing else in the first generation.
+        let tag = (ENVIRONMENT.reverse_bits() & mask) >> mask.trailing_zeros();
+        Reference { machine, tag, asid: ENVIRONMENT, address: ADDRESS, frame: FRAME }
     }
 
     fn model(&self) -> model::Machine {
@@ -240,13 +238,9 @@ impl Memory for Seen {
 mod tests {
     use super::*;
 
-    fn reference(machine: Machine, words: &[&str]) -> Reference {
-        Reference::parse(machine, words).unwrap()
-    }
-
     #[test]
     fn numbers_are_those_of_the_definitions() {
-        let malta = reference(Machine::Malta, &["0x180", "3", "0x01203a94", "0x4d2"]);
+        let malta = Reference::of(Machine::Malta);
         for (name, value) in [
             ("page", "0x1203"),
             ("pair", "0x901"),
@@ -259,7 +253,7 @@ mod tests {
         ] {
             assert_eq!(malta.value(name).unwrap(), value, "{name}");
         }
-        let decstation = reference(Machine::Decstation, &["0x600", "3", "0x01203a94", "0x4d2"]);
+        let decstation = Reference::of(Machine::Decstation);
         for (name, value) in [("context", "0xc000480c"), ("slot-hex", "0xa03"), ("offset", "0x5018")] {
             assert_eq!(decstation.value(name).unwrap(), value, "{name}");
         }
@@ -268,21 +262,13 @@ mod tests {
 
     #[test]
     fn the_hash_ends_with_the_slot() {
-        let malta = reference(Machine::Malta, &["0x180", "3", "0x01203a94", "0x4d2"]).hash().unwrap();
+        let malta = Reference::of(Machine::Malta).hash().unwrap();
         assert!(
             malta.contains("Context >> 19           0000 0000 0000 0000 0001 1000 0000 0000  0x00001800\n"),
             "{malta}"
         );
         assert!(malta.ends_with("0001 0001 0000 0001  0x00001101\n```\n"), "{malta}");
-        let decstation = reference(Machine::Decstation, &["0x600", "3", "0x01203a94", "0x4d2"]).hash().unwrap();
+        let decstation = Reference::of(Machine::Decstation).hash().unwrap();
         assert!(decstation.ends_with("0101 0000 0001 1000  0x00005018\n```\n"), "{decstation}");
-    }
-
-    #[test]
-    fn what_is_no_reference_is_refused() {
-        for words in [&["0x200", "3", "0", "0"][..], &["1", "3", "0x80000000", "0"], &["1", "2"], &["x", "1", "1", "1"]]
-        {
-            assert!(Reference::parse(Machine::Malta, words).is_err(), "{words:?}");
-        }
     }
 }

@@ -1,10 +1,12 @@
 //! What a mark in a document stands for.
 
+use super::Facts;
+use super::example::Reference;
 use super::marks::Mark;
-use super::{Facts, example};
 use crate::bench::report::instructions;
 use crate::listing::{Instruction, Listing, disassemble};
 use crate::machine::Machine;
+use aegis_abi::limits;
 use aegis_bench::OPERATIONS;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -17,17 +19,14 @@ pub fn render(facts: &Facts, mark: Mark) -> Result<String> {
     let words: Vec<&str> = mark.words.split_whitespace().collect();
     let (is_block, text) = match words.as_slice() {
         ["listing", of, from, to] => (true, listing(machine(of)?, &instructions_of(facts, of, from, to)?)),
-        ["length", of, from, to] => (false, instructions_of(facts, of, from, to)?.len().to_string()),
+        ["length", of, parts @ ..] => (false, length(facts, of, parts)?.to_string()),
         ["figure", id, "thesis"] => (false, thesis(id)?),
         ["figure", id, of] => (false, figure(facts, id, machine(of)?)?),
         ["number", name] => (false, number(name)?.to_string()),
         ["entry", of] => (true, entry(machine(of)?)),
-        ["hash", of, numbers @ ..] => (true, example::Reference::parse(machine(of)?, numbers)?.hash()?),
-        ["value", name, of, numbers @ ..] => (false, example::Reference::parse(machine(of)?, numbers)?.value(name)?),
-        ["walk", of, numbers @ ..] => {
-            let machine = machine(of)?;
-            (true, example::Reference::parse(machine, numbers)?.walk(facts.listing(machine)?)?)
-        }
+        ["hash", of] => (true, Reference::of(machine(of)?).hash()?),
+        ["value", name, of] => (false, Reference::of(machine(of)?).value(name)?),
+        ["walk", of] => (true, Reference::of(machine(of)?).walk(facts.listing(machine(of)?)?)?),
         _ => bail!("nothing is known of this mark"),
     };
     ensure!(
@@ -55,6 +54,13 @@ fn instructions_of<'a>(facts: &'a Facts, of: &str, from: &str, to: &str) -> Resu
         Ok(count) => listing.from(from, count),
         Err(_) => listing.between(from, to),
     }
+}
+
+/// Instructions of several parts together.
+fn length(facts: &Facts, of: &str, parts: &[&str]) -> Result<usize> {
+    let (parts, rest) = parts.as_chunks();
+    ensure!(!parts.is_empty() && rest.is_empty(), "a part is from a label to another, or so many from a label on");
+    parts.iter().map(|[from, to]| Ok(instructions_of(facts, of, from, to)?.len())).sum()
 }
 
 /// Numbered instructions, as they stand in the source, with their addresses; below them, what stands for operands in braces.
@@ -127,11 +133,13 @@ fn thesis(id: &str) -> Result<String> {
     Ok(thesis.with_context(|| format!("the thesis has no figure for {id}"))?.instructions.to_string())
 }
 
-/// A number of the software TLB's.
+/// A number of the software TLB's, or a limit of the kernel's.
 fn number(name: &str) -> Result<usize> {
     Ok(match name {
         "slots" => stlb::SLOTS,
         "overflow" => stlb::OVERFLOW,
+        "guaranteed" => limits::GUARANTEED_MAPPINGS,
+        "guaranteed-mb" => (limits::GUARANTEED_END >> 20) as usize,
         "malta-entry" => mips32::ENTRY,
         "decstation-entry" => r3000::ENTRY,
         _ => bail!("no number is called {name}"),
@@ -154,7 +162,7 @@ fn entry(machine: Machine) -> String {
             &[(r3000::TAG, "tag", "process tag and page, as Context holds them"), (r3000::LO, "lo", "for EntryLo")],
         ),
     };
-    let mut text = format!("```c\nstruct entry {{             /* {size} bytes */\n");
+    let mut text = format!("```c\n{:<28}/* {size} bytes */\n", "struct entry {");
     for (offset, name, what) in fields {
         let _ = writeln!(text, "    {:<24}/* offset {offset}: {what} */", format!("uint32_t {name};"));
     }
