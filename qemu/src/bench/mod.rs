@@ -5,7 +5,7 @@
 mod check;
 mod plot;
 pub(crate) mod report;
-pub(crate) mod results;
+pub mod results;
 
 use crate::cargo::Workspace;
 use crate::counted::{self, Wanted};

@@ -10,7 +10,9 @@
 //! What is stored it does not say. But the STLB is written in a stated order (tag off, halves, tag on), and what is inserted there goes to the
 //! TLB too, in the same call.
 
+use crate::machine::Machine;
 use crate::tlb::event::{Current, Event, Exception, Point, TlbEvent};
+use crate::tlb::hardware::{self, Size};
 use crate::tlb::layout::Layout;
 use crate::tlb::record::StlbEntry;
 use crate::trace::{Line, Observer, hex};
@@ -24,6 +26,7 @@ const EXCEPTIONS: [&str; 13] =
 const TLB_WRITES: [u32; 2] = [0x4200_0006, 0x4200_0002];
 /// `mtc0` under a mask, and the registers that it may write, as they stand in the word.
 const MTC0: (u32, u32) = (0xffe0_0000, 0x4080_0000);
+const ENTRY_LO: u32 = 2;
 const CONTEXT: u32 = 4;
 const ENTRY_HI: u32 = 10;
 /// `sw`, as it stands in the word.
@@ -43,6 +46,8 @@ pub struct Watcher {
     table: u32,
     events: Vec<Event>,
     current: Current,
+    /// What was last written to EntryLo: the line of the STLB has its low bits too, which the register does not keep.
+    entry_lo: u32,
     /// Process tags by environment, as far as they were seen.
     tags: BTreeMap<u32, u32>,
     /// The last instruction's address, and whether it stood in a delay slot.
@@ -66,6 +71,7 @@ impl Watcher {
             table,
             events: Vec::new(),
             current: Current::default(),
+            entry_lo: 0,
             tags: BTreeMap::new(),
             last: (0, false),
             jumped: None,
@@ -111,12 +117,11 @@ impl Watcher {
     fn kernel_instruction(&mut self, word: u32, text: &[u8]) {
         if word & MTC0.0 == MTC0.1 {
             let register = word >> 11 & 0x1f;
-            if let Some(value) = last_hex_in_brackets(text).filter(|_| matches!(register, CONTEXT | ENTRY_HI)) {
-                if register == CONTEXT {
-                    self.current.tag = value & self.layout.tag_mask;
-                } else {
-                    self.current.environment = self.layout.environment(value);
-                }
+            match (register, last_hex_in_brackets(text)) {
+                (ENTRY_LO, Some(value)) => self.entry_lo = value,
+                (CONTEXT, Some(value)) => self.current.tag = value & self.layout.tag_mask,
+                (ENTRY_HI, Some(value)) => self.current.environment = self.layout.environment(value),
+                _ => {}
             }
         } else if word >> 26 == SW {
             let bytes = (stlb::SLOTS + stlb::OVERFLOW) as u32 * self.layout.entry_bytes as u32;
@@ -128,14 +133,15 @@ impl Watcher {
             }
         } else if let Some(is_indexed) = TLB_WRITES.iter().position(|&write| write == word) {
             let field = |name: &str| number_after(text, name);
-            let index = if is_indexed == 1 { field("index=") } else { field("random=") };
-            if let (Some(index), Some(entry_hi), Some(lo)) = (index, field("hi="), field("lo0=")) {
-                let index = index >> PLACE_SHIFT & PLACE_MASK;
+            let place = if is_indexed == 1 { field("index=") } else { field("random=") };
+            if let (Some(place), Some(entry_hi), Some(lo)) = (place, field("hi="), field("lo0=")) {
+                let place = place >> PLACE_SHIFT & PLACE_MASK;
+                let index = if is_indexed == 1 { place } else { next_random(place) };
                 self.events.push(Event::Tlb(TlbEvent::Written { index, entry_hi, lo }));
                 if lo != 0
                     && let Some(&tag) = self.tags.get(&self.layout.environment(entry_hi))
                 {
-                    self.written.push(((self.layout.context)(tag, entry_hi), lo));
+                    self.written.push(((self.layout.context)(tag, entry_hi), self.entry_lo));
                 }
             }
         }
@@ -189,6 +195,12 @@ impl Observer for Watcher {
             self.events.push(Event::Mark(number));
         }
     }
+}
+
+/// Where `tlbwr` writes when GXemul shows this value of Random, which it first counts down: from the last entry to the first that is not wired.
+fn next_random(shown: u32) -> u32 {
+    let Size { entries, wired } = hardware::size(Machine::Decstation);
+    shown.checked_sub(1).filter(|&next| next >= wired).unwrap_or(entries - 1)
 }
 
 /// The number behind `name`, of as many hexadecimal digits as there are, the last eight of which count.

@@ -159,6 +159,14 @@ impl Tables {
                 Some(Mapping { environment: current.environment, address: (self.layout.va)(context?), lo })
             });
             done.written = self.replace(index, maps);
+        } else if let Some(Inserted { context, .. }) = inserted.filter(|_| !self.is_shown) {
+            // A live entry is rewritten.
+            let address = (self.layout.va)(context);
+            let line = self.find(context).map(|line| line.lo.clone());
+            if let (Some(index), Some(lo)) = (self.tlb.find(current.environment, address), line) {
+                let maps = Mapping { environment: current.environment, address, lo };
+                done.written = self.replace(index, Some(maps));
+            }
         }
         self.changed.clear();
         self.random = None;

@@ -57,7 +57,9 @@ pub fn watch(workspace: &Workspace, wanted: &Wanted<'_>, each: &mut dyn FnMut(&M
     )?;
     let directory = workspace.target.join("tlb").join(machine.name());
     std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let console = directory.join("console.txt");
+    let program = command.first().map_or(run::DEFAULT_PROGRAM, String::as_str);
+    let name = [&[program], features].concat().join("-");
+    let console = directory.join(format!("{name}.txt"));
     std::fs::write(&console, "").with_context(|| format!("cannot write {}", console.display()))?;
     let labels = Labels::read(&prepared.kernel)?;
     let symbols = Symbols::read(&workspace.root, &prepared.kernel, Some(&prepared.program));
@@ -67,14 +69,16 @@ pub fn watch(workspace: &Workspace, wanted: &Wanted<'_>, each: &mut dyn FnMut(&M
         kernel: prepared.kernel.clone(),
         command_line: prepared.command_line.clone(),
         semihosting: true,
-        counting: Some(Counting::new(workspace, machine, "tlb")?),
+        counting: Some(Counting::new(workspace, machine, &format!("tlb-{name}"))?),
         ..Board::default()
     };
-    let memory = Scratch(directory.join("memory"));
+    let memory = tempfile::NamedTempFile::new_in(&directory).context("cannot make a file for the guest's memory")?;
     if machine == Machine::Malta {
         board.console = Console::File(console.clone());
-        board.watching =
-            Some(Watching { memory: memory.0.clone(), arguments: qemu::plugin_arguments(&labels, &memory.0)? });
+        board.watching = Some(Watching {
+            memory: memory.path().to_path_buf(),
+            arguments: qemu::plugin_arguments(&labels, memory.path())?,
+        });
     }
     let source = Source::new(machine, &labels, &board)?;
     let mut observed =
@@ -120,16 +124,6 @@ pub fn watch(workspace: &Workspace, wanted: &Wanted<'_>, each: &mut dyn FnMut(&M
         walk: None,
     };
     Ok(Watched { record, end: (!has_enough).then_some(end), console, prepared })
-}
-
-/// A file that is removed when this is dropped.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // It may never have come to be.
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 /// Where events come from.

@@ -18,16 +18,16 @@ fn main() -> i32 {
     // The first look may miss itself.
     machine::counters();
     let before = machine::counters();
-    let status = around::<{ Span::Watched.id() }, _>(|| {
-        tap::run(&[
+    let (status, after) = around::<{ Span::Watched.id() }, _>(|| {
+        let status = tap::run(&[
             ("misses handled by the library", paths::misses),
             ("hits in the software TLB", paths::stlb_hits),
             ("hits behind the table", paths::other_hits),
             ("an exception", || paths::minimally(Cause::Overflow, spans::exception_overflow)),
             ("control transfers there and back", paths::transfers_there_and_back),
-        ])
+        ]);
+        (status, machine::counters())
     });
-    let after = machine::counters();
     exos::println!(
         "counters: overflow {} guaranteed {} upcalls {}",
         after.overflow - before.overflow,

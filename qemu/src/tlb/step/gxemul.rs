@@ -7,7 +7,7 @@ use crate::cargo::{Workspace, command_line};
 use crate::session::{self, Killed};
 use crate::tlb::step::{COUNT, Debugger, Executed, State, names};
 use crate::trace::{Instruction, hex};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::process::{ChildStdin, Stdio};
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 const PROMPT: &[u8] = b"GXemul> ";
 /// Longest time that an answer may take.
 const ANSWERS: Duration = Duration::from_secs(300);
+/// Bytes of a word.
+const WORD: u32 = 4;
 /// Registers of coprocessor 0 under GXemul's names.
 const CP0: [(&str, &str); 8] = [
     ("index", "Index"),
@@ -29,6 +31,9 @@ const CP0: [(&str, &str); 8] = [
     ("status", "Status"),
     ("cause", "Cause"),
 ];
+
+/// Status of the R3000: the last load missed in the data cache.
+const STATUS_CM: u32 = 1 << 19;
 
 /// A guest in GXemul, under its debugger.
 pub struct Dialogue {
@@ -64,7 +69,10 @@ impl Dialogue {
     }
 
     /// Gives commands, and gives what is answered, one after the other.
-    fn ask(&mut self, commands: &[&str]) -> Result<Vec<String>> {
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn ask(&mut self, commands: &[&str]) -> Result<Vec<String>> {
         let words: String = commands.iter().map(|command| format!("{command}\n")).collect();
         self.input.write_all(words.as_bytes()).context("cannot write to GXemul")?;
         self.answers(commands.len())
@@ -113,7 +121,17 @@ impl Debugger for Dialogue {
         for (name, known_as) in CP0 {
             cp0.insert(known_as, value(name)?);
         }
+        // GXemul sets this bit by fits and starts; of caches it has none.
+        cp0.entry("Status").and_modify(|status| *status &= !STATUS_CM);
         Ok(State { pc: value("pc")?, registers, cp0 })
+    }
+
+    fn words(&mut self, address: u32, count: usize) -> Result<Vec<u32>> {
+        let end = address + count as u32 * WORD;
+        let answer = self.ask(&[&format!("dump {address:#x} {end:#x}")])?.concat();
+        let words: Vec<u32> = answer.lines().filter_map(dumped).flatten().take(count).collect();
+        ensure!(words.len() == count, "GXemul does not show the memory at {address:#010x}: `{}`", answer.trim_end());
+        Ok(words)
     }
 
     fn step(&mut self) -> Result<Vec<Executed>> {
@@ -134,6 +152,13 @@ fn fields(words: &str) -> BTreeMap<String, u32> {
         _ => None,
     };
     words.windows(3).filter_map(field).collect()
+}
+
+/// The words of a line `0x80520010  08000000 01b66f00 01000000 00000000  ......o.`, their lowest bytes first.
+fn dumped(line: &str) -> Option<impl Iterator<Item = u32>> {
+    let words = line.strip_prefix("0x")?.split_whitespace().skip(1).take(4);
+    let words: Option<Vec<u32>> = words.map(|word| hex(word.as_bytes()).map(u32::swap_bytes)).collect();
+    words.map(Vec::into_iter)
 }
 
 /// What a line says was executed.

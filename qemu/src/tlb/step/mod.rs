@@ -52,6 +52,8 @@ pub trait Debugger {
     fn go_on(&mut self) -> Result<()>;
     /// What the processor holds.
     fn state(&mut self) -> Result<State>;
+    /// So many words of the guest's memory, as it sees it now.
+    fn words(&mut self, address: u32, count: usize) -> Result<Vec<u32>>;
     /// Executes one instruction, or a branch with that in its delay slot.
     fn step(&mut self) -> Result<Vec<Executed>>;
     /// Says what registers of coprocessor 0 hold that the debugger does not show, if it does not: `EPC`, `Context` and `EntryHi`.

@@ -19,6 +19,8 @@ use stlb::interpreter::{Cp0, Isa, Register};
 /// Longest time that QEMU may take to listen, and the guest to reach where it is to stop.
 const LISTENS: Duration = Duration::from_secs(20);
 const STOPS: Duration = Duration::from_secs(300);
+/// Words of memory in a packet.
+const PACKET: usize = 256;
 /// Registers as gdb has them: 32 general ones, and these.
 const STATUS: usize = 32;
 const LO: usize = 33;
@@ -127,16 +129,9 @@ impl Gdb {
         Ok(())
     }
 
-    fn word(&mut self, address: u32) -> Result<u32> {
-        let answer = self.ask(&format!("m{address:x},{INSTRUCTION:x}"))?;
-        little_endian(&answer).with_context(|| format!("QEMU does not show the word at {address:#010x}: `{answer}`"))
-    }
-
     fn registers(&mut self) -> Result<Vec<u32>> {
         let answer = self.ask("g")?;
-        let words: Option<Vec<u32>> =
-            answer.as_bytes().chunks_exact(8).map(|digits| little_endian(std::str::from_utf8(digits).ok()?)).collect();
-        let words = words.filter(|words| words.len() > PC);
+        let words = little_endian(&answer).filter(|words| words.len() > PC);
         words.with_context(|| format!("QEMU shows too few registers: `{answer}`"))
     }
 
@@ -223,12 +218,23 @@ impl Debugger for Gdb {
         Ok(State { pc: words[PC], registers, cp0 })
     }
 
+    fn words(&mut self, address: u32, count: usize) -> Result<Vec<u32>> {
+        let mut words = Vec::new();
+        while words.len() < count {
+            let (at, left) = (address + words.len() as u32 * INSTRUCTION, (count - words.len()).min(PACKET));
+            let answer = self.ask(&format!("m{at:x},{:x}", left as u32 * INSTRUCTION))?;
+            let some = little_endian(&answer).filter(|some| some.len() == left);
+            words.extend(some.with_context(|| format!("QEMU does not show the memory at {at:#010x}: `{answer}`"))?);
+        }
+        Ok(words)
+    }
+
     fn step(&mut self) -> Result<Vec<Executed>> {
         let before = self.registers()?;
         let address = before[PC];
         let in_delay_slot = self.branched == Some(address.wrapping_sub(INSTRUCTION));
         // What cannot be fetched is not executed: the processor takes an exception instead.
-        let word = self.word(address).ok();
+        let word = self.words(address, 1).ok().map(|words| words[0]);
         self.resume("s")?;
         let after = self.registers()?;
         let is_at_vector = after[PC] >= aegis_counter::KERNEL_START && address < aegis_counter::KERNEL_START;
@@ -250,9 +256,11 @@ impl Debugger for Gdb {
     }
 }
 
-/// The word whose bytes these are, the lowest first, two digits each.
-fn little_endian(digits: &str) -> Option<u32> {
-    (digits.len() == 8).then(|| u32::from_str_radix(digits, 16).ok().map(u32::swap_bytes))?
+/// The words whose bytes these are, the lowest first, two digits each.
+fn little_endian(digits: &str) -> Option<Vec<u32>> {
+    let word = |digits: &[u8]| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok().map(u32::swap_bytes);
+    let chunks = digits.as_bytes().chunks_exact(8);
+    chunks.remainder().is_empty().then(|| chunks.map(word).collect())?
 }
 
 #[cfg(test)]
@@ -261,7 +269,7 @@ mod tests {
 
     #[test]
     fn words_come_lowest_byte_first() {
-        assert_eq!(little_endian("78563412"), Some(0x1234_5678));
+        assert_eq!(little_endian("7856341201000000"), Some(vec![0x1234_5678, 1]));
         assert_eq!(little_endian("E01"), None);
     }
 }
