@@ -13,6 +13,7 @@ pub mod archive;
 pub mod audit;
 pub mod bench;
 pub mod board;
+pub mod browser;
 pub mod calibration;
 pub mod cargo;
 pub mod case;
