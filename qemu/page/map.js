@@ -18,7 +18,8 @@ function fillCells() {
 
 // As many columns as can be told apart in this width.
 function layOut() {
-  const columns = Math.min(map.clientWidth < 560 ? 64 : 128, 2 ** Math.ceil(Math.log2(Math.sqrt(settings.slots * 2))));
+  const most = map.clientWidth < 560 ? 64 : 128;
+  const columns = settings.slots < 32 * most ? most / 2 : most;
   grid = { columns, rows: settings.slots / columns, size: map.clientWidth / columns };
 }
 
@@ -56,7 +57,7 @@ function drawCrosshair(context) {
 
 function drawTarget(context) {
   const { x, y } = place(targetSlot());
-  const around = Math.max(grid.size * 0.5, 3);
+  const around = Math.min(Math.max(grid.size * 0.5, 3), 6);
   context.strokeStyle = INK;
   context.lineWidth = 2;
   context.strokeRect(x - around, y - around, grid.size + 2 * around, grid.size + 2 * around);
@@ -71,7 +72,7 @@ function drawCell(context, entries, { x, y }, size) {
   context.fillStyle = INK;
   context.fillRect(x, y, size, size);
   context.fillStyle = PAPER;
-  context.font = font(size * 0.85, 'bold');
+  context.font = font(size * (entries.length < 10 ? 0.85 : 0.6), 'bold');
   context.textAlign = 'center';
   context.textBaseline = 'middle';
   context.fillText(String(entries.length), x + size / 2, y + size * 0.55);
@@ -136,7 +137,7 @@ function look(slot) {
   $('map-slot').value = looked;
   const entries = cells.get(looked) ?? [];
   const went = ownTables() ? collisions.get(looked) ?? [] : [];
-  const text = went.length ? `A line had to make room here at miss ${went.map((miss) => count(miss.n)).join(', ')} of the run.` : '';
+  const text = went.length ? `A line had to make room here at miss ${listed(went.map((miss) => count(miss.n)))} of the run.` : '';
   $('map-readout').replaceChildren(
     entries.length ? element('ul', {}, entries.map(lineItem)) : element('p', {}, 'This slot is empty.'), element('p', {}, text));
 }
@@ -149,7 +150,7 @@ function lookAt(slot) {
 function showSummary() {
   const all = lines();
   const table = all.filter(inTable).length;
-  $('map-summary').textContent = `${plural(table, 'slot')} of ${count(shape.slots)} ${table === 1 ? 'holds' : 'hold'} a line. The yellow cross and the box show the slot that is looked for.`;
+  $('map-summary').textContent = `${plural(table, 'slot')} of ${count(shape.slots)} ${table === 1 ? 'holds' : 'hold'} a line. The box, where the pale lines cross, is around the slot that is looked for.`;
   const other = !ownTables();
   $('map-what-if').hidden = !other;
   if (!other) return;

@@ -113,7 +113,7 @@ function showThere(slot) {
   const own = settingsContext();
   const names = there.map((entry) => (entry.context === own ? `this very line (${lineName(entry.context)})` : lineName(entry.context)));
   const verb = ownTables() ? 'holds' : 'would hold';
-  $('slot-there').textContent = `As miss ${count(selected)} was met, that slot ${verb} ${names.length ? names.join('; and ') : 'nothing'}.`;
+  $('slot-there').textContent = `As miss ${count(selected)} was met, that slot ${verb} ${names.length ? listed(names, '; ', 4) : 'nothing'}.`;
 }
 
 // A number as it is typed: 0x… or decimal. Undefined if it is none, or not below `end`.

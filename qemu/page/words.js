@@ -42,5 +42,12 @@ const PROCESSOR_NAMES = { malta: 'MIPS32', decstation: 'R3000' };
 const PATHS = needs.paths;
 const pathTitle = (path) => PATHS.find((known) => known.path === path).title;
 
+// Not all of a long list.
+const LISTED = 12;
+function listed(names, separator = ', ', most = LISTED) {
+  const more = names.length > most ? ` and ${names.length - most} more` : '';
+  return names.slice(0, most).join(separator) + more;
+}
+
 const ACCESS = { fetch: 'execute', load: 'load from', store: 'store to' };
 const ACCESS_NOUN = { fetch: 'instruction fetch', load: 'load', store: 'store' };

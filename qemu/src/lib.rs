@@ -5,7 +5,8 @@
 //! `malta` and `decstation` know how its emulator is started; [`session`] runs it and never waits for ever; [`annotate`] adds
 //! the names from [`symbols`] to backtraces; [`run`], [`debug`], [`audit`], [`bench`], [`fuzz`] and [`test`] are the commands. [`cases`] is the
 //! table of tests in the emulator, made of [`case`]s, and [`counts`] what is counted there, or in a [`counted`] run: by QEMU's plugin, or by
-//! [`trace`]; [`calibration`] tells whether it is counted truly.
+//! [`trace`]; [`calibration`] tells whether it is counted truly. [`tlb`] records a run's TLB misses, and makes a page of them, which is tested in a
+//! [`browser`].
 #![forbid(unsafe_code)]
 
 pub mod annotate;
