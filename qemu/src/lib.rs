@@ -6,7 +6,8 @@
 //! the names from [`symbols`] to backtraces, and a [`listing`] lays the kernel's assembly beside its source; [`run`], [`debug`],
 //! [`audit`], [`bench`], [`docs`], [`fuzz`] and [`test`] are the commands. [`cases`] is the
 //! table of tests in the emulator, made of [`case`]s, and [`counts`] what is counted there, or in a [`counted`] run: by QEMU's plugin, or by
-//! [`trace`]; [`calibration`] tells whether it is counted truly.
+//! [`trace`]; [`calibration`] tells whether it is counted truly. [`tlb`] records a run's TLB misses, and makes a page of them, which is tested in a
+//! [`browser`].
 #![forbid(unsafe_code)]
 
 pub mod annotate;
@@ -14,6 +15,7 @@ pub mod archive;
 pub mod audit;
 pub mod bench;
 pub mod board;
+pub mod browser;
 pub mod calibration;
 pub mod cargo;
 pub mod case;

@@ -10,7 +10,7 @@ use std::str::FromStr;
 const UNSAFE: [&str; 6] =
     ["stlb/src/table.rs", "aegis/machine", "exos/src/rt", "exos/checks/src/raw", "qemu/plugin", "bench/linux"];
 /// Where attributes such as `#[unsafe(no_mangle)]` may stand besides.
-const ATTRIBUTES: [&str; 2] = ["aegis/src/main.rs", "exos/src/program.rs"];
+const ATTRIBUTES: [&str; 3] = ["aegis/src/main.rs", "exos/src/program.rs", "stlb/web/src/lib.rs"];
 
 /// Where the words may stand that tell processors and boards apart, `MACHINE_WORDS`.
 const MACHINES: [&str; 3] = ["aegis/machine", "stlb", "qemu"];

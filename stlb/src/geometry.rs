@@ -31,6 +31,21 @@ impl Line {
     }
 }
 
+/// How a Context register becomes a slot: the words on the way, in the order in which the refill sequence makes them.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Hash {
+    /// Context, shifted so that the low bits of the page (pair) number meet the process tag.
+    pub page: u32,
+    /// Context, shifted so that the process tag meets these.
+    pub tag: u32,
+    /// Both combined, by an exclusive or.
+    pub mixed: u32,
+    /// That, brought down to its last place.
+    pub moved: u32,
+    /// The bits of it that count: the byte offset of the slot in the table.
+    pub offset: u32,
+}
+
 /// A processor's way of translating.
 pub trait Geometry {
     /// An entry of table and overflow buffer, as the refill sequence reads it.
@@ -63,8 +78,20 @@ pub trait Geometry {
         (va >> PAGE_SHIFT) as usize & (Self::PAGES - 1)
     }
 
+    /// How a Context register is hashed for a table of `slots` slots: a power of two, and two at least.
+    fn hash(context: u32, slots: usize) -> Hash;
+
+    /// The slot in which a Context register is looked for, in a table of `slots` slots: a power of two, and two at least.
+    #[inline]
+    fn slot_of(context: u32, slots: usize) -> usize {
+        Self::hash(context, slots).offset as usize / size_of::<Self::Entry>()
+    }
+
     /// The slot of the table in which a Context register is looked for.
-    fn slot(context: u32) -> usize;
+    #[inline]
+    fn slot(context: u32) -> usize {
+        Self::slot_of(context, crate::SLOTS)
+    }
 
     /// The EntryLo register for `lo`: never global, and all zeros where `lo` is invalid.
     fn entry_lo(lo: Lo) -> u32;
@@ -129,8 +156,11 @@ pub struct Mips32Entry {
 
 impl Mips32 {
     /// The hash combines the low bits of the page pair's number with as many bits from the top of Context, where the
-    /// process tag stands; this shift brings those down.
-    pub(crate) const HASH_SHIFT: u32 = u32::BITS - crate::SLOTS.trailing_zeros();
+    /// process tag stands; this shift brings those down, for a table of `slots` slots.
+    pub const fn hash_shift(slots: usize) -> u32 {
+        u32::BITS - slots.trailing_zeros()
+    }
+
     /// Cache attribute in EntryLo: cacheable.
     const CACHED: u32 = 3 << 3;
     /// Cache attribute in EntryLo: uncached.
@@ -159,8 +189,12 @@ impl Geometry for Mips32 {
     const ENTRY_LO: u32 = 0x03ff_ffff;
 
     /// `(context >> 4 ^ context >> 19) & 8191`; in a smaller table the process tag is brought down further, so that all of it counts.
-    fn slot(context: u32) -> usize {
-        (context >> Self::VPN_SHIFT ^ context >> Self::HASH_SHIFT) as usize & (crate::SLOTS - 1)
+    #[inline]
+    fn hash(context: u32, slots: usize) -> Hash {
+        let (page, tag) = (context >> Self::VPN_SHIFT, context >> Self::hash_shift(slots));
+        let mixed = page ^ tag;
+        let offset = (mixed & (slots as u32 - 1)) * size_of::<Mips32Entry>() as u32;
+        Hash { page, tag, mixed, moved: mixed, offset }
     }
 
     /// EntryLo of MIPS32: PFN 25:6, C 5:3, D 2, V 1, G 0.
@@ -228,9 +262,11 @@ impl R3000 {
     /// The shifts of the thesis' hash.
     pub(crate) const HASH_UP: u32 = 17;
     pub(crate) const HASH_DOWN: u32 = 16;
-    /// The bits of an entry's byte offset in the table.
-    pub(crate) const OFFSET_MASK: u32 =
-        (crate::SLOTS * size_of::<R3000Entry>() - 1) as u32 & !(size_of::<R3000Entry>() as u32 - 1);
+
+    /// The bits of an entry's byte offset in a table of `slots` slots.
+    pub const fn offset_mask(slots: usize) -> u32 {
+        (slots * size_of::<R3000Entry>() - 1) as u32 & !(size_of::<R3000Entry>() as u32 - 1)
+    }
 }
 
 impl Geometry for R3000 {
@@ -242,9 +278,12 @@ impl Geometry for R3000 {
     const ENTRY_LO: u32 = !Lo::SOFT;
 
     /// The thesis' hash, figure 9-7: `((context << 17 ^ context) >> 16) & STLB_MASK & ~7` is the byte offset.
-    fn slot(context: u32) -> usize {
-        (((context << Self::HASH_UP ^ context) >> Self::HASH_DOWN) & Self::OFFSET_MASK) as usize
-            / size_of::<R3000Entry>()
+    #[inline]
+    fn hash(context: u32, slots: usize) -> Hash {
+        let (page, tag) = (context << Self::HASH_UP, context);
+        let mixed = page ^ tag;
+        let moved = mixed >> Self::HASH_DOWN;
+        Hash { page, tag, mixed, moved, offset: moved & Self::offset_mask(slots) }
     }
 
     /// EntryLo of the R3000 is the interface's word, but never global.

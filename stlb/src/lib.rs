@@ -48,7 +48,7 @@
 //! # What is where
 //!
 //! - [`Lo`]: the interface's word for a page, the same on every machine;
-//! - [`Geometry`], [`Mips32`], [`R3000`]: the hash, and how Context and an entry are laid out;
+//! - [`Geometry`], [`Mips32`], [`R3000`]: the hash, for a table of any size, and how Context and an entry are laid out;
 //! - [`Stlb`]: table and overflow buffer. The crate's only `unsafe` code is in its file;
 //! - `model`, `interpreter` (feature `model`, host only): the same lookup written in the most obvious way, and a MIPS
 //!   interpreter just large enough to run the assembled refill sequences against it. It refuses what an emulator lets
@@ -88,7 +88,7 @@ mod overflow;
 mod refill;
 mod table;
 
-pub use geometry::{Entry, Geometry, Line, Mips32, R3000, Registers};
+pub use geometry::{Entry, Geometry, Hash, Line, Mips32, R3000, Registers};
 pub use lo::Lo;
 pub use table::{Edit, Inserted, Stlb, Word};
 

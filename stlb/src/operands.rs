@@ -8,7 +8,7 @@ pub mod mips32 {
     use super::*;
 
     /// Shift that brings the process tag to the slot bits.
-    pub const HASH_SHIFT: u32 = Mips32::HASH_SHIFT;
+    pub const HASH_SHIFT: u32 = Mips32::hash_shift(crate::SLOTS);
     /// Shift of the page pair in Context; also log2 of an entry's size.
     pub const VPN_SHIFT: u32 = Mips32::VPN_SHIFT;
     /// Bits of a slot number.
@@ -36,7 +36,7 @@ pub mod r3000 {
     /// Shift that brings the combination down, to the slot bits of an offset.
     pub const HASH_DOWN: u32 = R3000::HASH_DOWN;
     /// Bits of an entry's offset in the table: the thesis' `STLB_MASK & ~7`.
-    pub const OFFSET_MASK: u32 = R3000::OFFSET_MASK;
+    pub const OFFSET_MASK: u32 = R3000::offset_mask(crate::SLOTS);
     /// Offset of the tag in an entry.
     pub const TAG: usize = offset_of!(R3000Entry, tag);
     /// Offset of EntryLo in an entry.

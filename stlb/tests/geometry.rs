@@ -41,6 +41,17 @@ proptest! {
     }
 
     #[test]
+    fn a_table_of_any_size_is_hashed_as_one_of_the_usual_size(context: u32, bits in 1..=13u32) {
+        let slots = 1usize << bits;
+        let (malta, decstation) = (Mips32::slot_of(context, slots), R3000::slot_of(context, slots));
+        prop_assert!(malta < slots && decstation < slots);
+        // The tag comes from the top of Context, however many bits a slot has; on the R3000 the upper bits are left out.
+        prop_assert_eq!(malta, (context >> 4 ^ context >> (32 - bits)) as usize % slots);
+        prop_assert_eq!(decstation, R3000::slot_of(context, 8192) % slots);
+        prop_assert_eq!([Mips32::slot_of(context, SLOTS), R3000::slot_of(context, SLOTS)], [Mips32::slot(context), R3000::slot(context)]);
+    }
+
+    #[test]
     fn context_is_tag_and_page(tag: u32, va in 0..0x8000_0000u32) {
         let (malta, decstation) = (Mips32::context(tag, va), R3000::context(tag, va));
         prop_assert_eq!(malta, Machine::Malta.context(tag >> 23, va));

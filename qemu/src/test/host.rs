@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Packages with tests on the host.
-pub const PACKAGES: [&str; 9] = [
+pub const PACKAGES: [&str; 10] = [
     "stlb",
+    "stlb-web",
     "unwind",
     "aegis-abi",
     "aegis-kernel",
@@ -52,7 +53,7 @@ fn image_variable(machine: Machine) -> &'static str {
 }
 
 /// Runs the wanted tests of one file or library.
-fn run_binary(workspace: &Workspace, built: &Artifact, images: &[Built], report: &mut Report) -> Result<()> {
+pub fn run_binary(workspace: &Workspace, built: &Artifact, images: &[Built], report: &mut Report) -> Result<()> {
     let group = if built.is_test_file { format!("{}::{}", built.package, built.name) } else { built.package.clone() };
     let executable = built.executable.as_ref().context("only programs are run")?;
     let mut command = Command::new(executable);

@@ -5,6 +5,7 @@ use super::report::Report;
 use crate::cargo::{Workspace, without_noise};
 use crate::image::{self, PluginInterface};
 use crate::machine::Machine;
+use crate::tlb::page;
 use anyhow::Result;
 use std::path::Path;
 
@@ -22,6 +23,10 @@ const FEATURES: &str =
 /// Runs clippy, where there is one, on what is built for the host.
 pub fn host(workspace: &Workspace, report: &mut Report) -> Result<()> {
     check(workspace, "clippy::host", &PACKAGES, &["--lib", "--tests"], None, report)?;
+    if crate::browser::find().is_some() {
+        check(workspace, "clippy::browser", &[super::browser::PACKAGE], &["--lib", "--tests"], None, report)?;
+    }
+    check(workspace, "clippy::web", &["stlb-web"], &page::CARGO_ARGUMENTS, None, report)?;
     for interface in PluginInterface::ALL {
         let arguments = ["--features", interface.feature().unwrap_or_default()];
         check(workspace, &format!("clippy::plugin, {}", interface.name()), &["aegis-count"], &arguments, None, report)?;

@@ -1,6 +1,7 @@
 //! `./x test`: tests on the host, clippy, and tests in the emulator.
 
 mod audit;
+mod browser;
 mod debugger;
 mod emulator;
 pub(crate) mod host;
@@ -65,6 +66,9 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     }
     if !terminal::interrupted() {
         miri::run(workspace, &mut report)?;
+    }
+    if !terminal::interrupted() {
+        browser::run(workspace, &mut report)?;
     }
     for built in &built {
         report.section(built.machine.name());

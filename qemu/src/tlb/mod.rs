@@ -9,6 +9,7 @@ mod gxemul;
 pub mod hardware;
 pub mod labels;
 pub mod layout;
+pub mod page;
 pub mod qemu;
 pub mod record;
 pub mod recorder;

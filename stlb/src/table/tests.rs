@@ -1,6 +1,7 @@
 //! What cannot be seen from outside: the order of writes.
 
 use super::*;
+use crate::Hash;
 use std::boxed::Box;
 
 /// A processor whose entries check that their tag is off while their halves change.
@@ -42,8 +43,8 @@ impl Geometry for Observed {
     const ENTRY_LO: u32 = Mips32::ENTRY_LO;
 
     /// Everything collides.
-    fn slot(_: u32) -> usize {
-        7
+    fn hash(_: u32, _: usize) -> Hash {
+        Hash { offset: 7 * size_of::<ObservedEntry>() as u32, ..Hash::default() }
     }
 
     fn entry_lo(lo: Lo) -> u32 {
