@@ -22,12 +22,14 @@ use crate::cargo::Workspace;
 use crate::machine::Machine;
 use crate::run::{self, Clock};
 use crate::session::End;
-use crate::terminal;
+use crate::{cli, terminal};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use layout::Layout;
-use record::Record;
+use record::{Path, Record};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::path::{Path as FilePath, PathBuf};
 use step::paths::{self, Traced};
 use step::walk;
 use watch::{Wanted, Watched};
@@ -53,6 +55,9 @@ pub struct Options {
     /// Print everything as JSON, and nothing else
     #[arg(long)]
     json: bool,
+    /// Write a page that shows the run in a browser, without network or server; with the miss of --step, or else the first STLB hit, step by step
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Program and its arguments [default: tour]; behind `--` where these begin with a hyphen
     #[arg(value_names = ["PROGRAM", "ARGS"], num_args = 0..)]
     command: Vec<String>,
@@ -61,8 +66,9 @@ pub struct Options {
 /// Watches a program, and gives its exit status.
 pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     let Options { machine, faithful, clock, step, summary, json, .. } = *options;
+    let page = options.html.as_deref().map(Page::create).transpose()?;
     // Where nothing else is asked for, the run may end with the miss that is to be explained.
-    let until = step.filter(|_| !summary && !json);
+    let until = step.filter(|_| !summary && !json && page.is_none());
     let wanted = Wanted { machine, faithful, clock, command: &options.command, until };
     terminal::catch_interrupts()?;
     let lines = step.is_none() && !summary && !json;
@@ -75,8 +81,13 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         }
     })?;
     let interrupted = watched.end == Some(End::Interrupted);
-    if let Some(n) = step.filter(|_| !interrupted) {
+    let first_hit = || watched.record.misses.iter().find(|miss| miss.path == Path::Hit).map(|miss| miss.n);
+    let stepped = step.or_else(|| first_hit().filter(|_| page.is_some()));
+    if let Some(n) = stepped.filter(|_| !interrupted) {
         watched.record.walk = Some(paths::miss(workspace, machine, &watched.prepared, &watched.record, n)?);
+    }
+    if let Some(page) = page {
+        page.write(workspace, &watched.record, json)?;
     }
     if json {
         say(&serde_json::to_string_pretty(&watched.record).context("a record is JSON")?);
@@ -86,7 +97,7 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         say(&format!("{}{}", if lines { "\n" } else { "" }, show::summary(&watched.record)));
         say(&format!("What the program has written: {}", watched.console.display()));
     }
-    if let Some(walk) = &watched.record.walk {
+    if let Some(walk) = watched.record.walk.as_ref().filter(|_| step.is_some()) {
         say(&walk::show(machine, walk));
     }
     status(&watched)
@@ -103,11 +114,15 @@ pub struct TraceOptions {
     /// Print everything as JSON, and nothing else
     #[arg(long)]
     json: bool,
+    /// Write a page that shows it in a browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// Steps through an exception or a protected control transfer.
 pub fn trace(workspace: &Workspace, options: &TraceOptions) -> Result<u8> {
-    let TraceOptions { what, machine, json } = *options;
+    let TraceOptions { what, machine, json, .. } = *options;
+    let page = options.html.as_deref().map(Page::create).transpose()?;
     machine.emulator().check(false)?;
     terminal::catch_interrupts()?;
     let command = [paths::PROGRAM.to_owned()];
@@ -115,13 +130,39 @@ pub fn trace(workspace: &Workspace, options: &TraceOptions) -> Result<u8> {
         run::Wanted { machine, command: &command, clock: Some(Clock::None), counting: true, ..run::Wanted::default() };
     let prepared = run::prepare(workspace, wanted)?;
     let walk = paths::trace(workspace, machine, &prepared, what)?;
-    if json {
-        let record = Record::of_walk(machine.name(), paths::PROGRAM, Layout::of(machine).shape(), walk);
-        say(&serde_json::to_string_pretty(&record).context("a record is JSON")?);
-    } else {
-        say(&walk::show(machine, &walk));
+    let words = walk::show(machine, &walk);
+    let record = Record::of_walk(machine.name(), paths::PROGRAM, Layout::of(machine).shape(), walk);
+    if let Some(page) = page {
+        page.write(workspace, &record, json)?;
     }
+    say(&if json { serde_json::to_string_pretty(&record).context("a record is JSON")? } else { words });
     Ok(0)
+}
+
+/// The file of a page, which can be written.
+struct Page {
+    path: PathBuf,
+    file: File,
+}
+
+impl Page {
+    /// Makes sure that it can be written, before a run that may take minutes. What stands there stays until the page is ready.
+    fn create(path: &FilePath) -> Result<Page> {
+        let path = cli::from_caller(path);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let file = file.with_context(|| format!("cannot write the page {}", path.display()))?;
+        Ok(Page { path, file })
+    }
+
+    fn write(mut self, workspace: &Workspace, record: &Record, quietly: bool) -> Result<()> {
+        let words = page::page(workspace, record)?;
+        let written = self.file.set_len(0).and_then(|()| self.file.write_all(words.as_bytes()));
+        written.with_context(|| format!("cannot write the page {}", self.path.display()))?;
+        if !quietly {
+            say(&format!("written: {}; open it in a browser", self.path.display()));
+        }
+        Ok(())
+    }
 }
 
 /// Writes a line. Where nobody reads any more, the guest goes on.
