@@ -129,6 +129,7 @@ function facts(miss) {
     at: ['Before it', plural(miss.at, 'instruction')],
     depth: ['Within', miss.depth ? `the handling of ${plural(miss.depth, 'other miss', 'other misses')}` : 'no other miss'],
     spans: ['Markers open', miss.spans.length ? miss.spans.join(', ') : 'none'],
+    loaded: ['Written to the hardware TLB', miss.loaded ? `entry ${miss.loaded.index}` : 'nothing'],
     evicted: ['Left the hardware TLB', evicted ? `entry ${miss.evicted.index}: environment ${evicted.environment}, ${pageWord} ${range(evicted.address)}` : 'nothing valid'],
     displaced: ['Had to make room in the table', miss.displaced === null ? 'nobody' : lineName(miss.displaced)],
     dropped: ['Dropped by the overflow buffer', miss.dropped === null ? 'nothing' : lineName(miss.dropped)],

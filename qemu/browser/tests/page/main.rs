@@ -7,8 +7,12 @@ mod walks;
 
 use aegis_browser::Visit;
 use aegis_host::cargo::Workspace;
+use aegis_host::machine::Machine;
+use aegis_host::run::Clock;
 use aegis_host::tlb::page::page;
 use aegis_host::tlb::record::{Path, Record, TlbEntry};
+use aegis_host::tlb::step::paths;
+use aegis_host::tlb::watch::{Wanted, Watched, watch};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use sample::Sample;
@@ -54,6 +58,11 @@ fn visit(name: &str, record: &Record) -> Visit {
     let visit = open(&write(name, record));
     visit.wait_for("window.aegis !== undefined").unwrap();
     visit
+}
+
+/// `1,234`, as the page writes it.
+fn grouped(number: u64) -> String {
+    if number < 1000 { number.to_string() } else { format!("{},{:03}", grouped(number / 1000), number % 1000) }
 }
 
 fn number(text: &str) -> u32 {
@@ -102,13 +111,31 @@ fn it_opens_and_is_used_without_a_word_on_the_console() {
 fn it_shows_what_the_record_holds() {
     let Sample { record, .. } = &*MALTA;
     let visit = visit("malta-shown", record);
+    check_shown(&visit, record, 7);
+}
+
+#[test]
+fn it_shows_a_run_that_was_watched() {
+    let workspace = Workspace::find(false).unwrap();
+    let (machine, command) = (Machine::Malta, ["watched".to_owned()]);
+    let wanted = Wanted { machine, faithful: false, clock: Clock::None, command: &command, until: Some(200) };
+    let Watched { mut record, prepared, .. } = watch(&workspace, &wanted, &mut |_| ()).unwrap();
+    let hit = record.misses.iter().find(|miss| miss.path == Path::Hit).unwrap().n;
+    record.walk = Some(paths::miss(&workspace, machine, &prepared, &record, hit).unwrap());
+    let visit = visit("malta-watched", &record);
+    check_steps(&visit, &record);
+    check_shown(&visit, &record, 13);
+}
+
+/// The page shows the totals, and all that is known of every so many misses.
+fn check_shown(visit: &Visit, record: &Record, every: usize) {
     assert!(visit.text("#title").unwrap().contains(&record.program));
     for path in Path::ALL {
         let shown = visit.text(&format!("[data-path={}] [data-field=count]", json!(path).as_str().unwrap())).unwrap();
         let misses = record.misses.iter().filter(|miss| miss.path == path).count();
         assert_eq!(number(&shown) as usize, misses, "{}", path.title());
     }
-    for miss in record.misses.iter().step_by(7) {
+    for miss in record.misses.iter().step_by(every) {
         let shown = visit.evaluate(&format!(
             "(aegis.select({}), Object.fromEntries([...document.querySelectorAll('#detail [data-field]')].map((fact) => [fact.dataset.field, fact.textContent])))",
             miss.n
@@ -125,9 +152,10 @@ fn it_shows_what_the_record_holds() {
         shows("environment", miss.environment.to_string());
         shows("path", miss.path.title().to_owned());
         shows("evicted", miss.evicted.as_ref().map_or("nothing".to_owned(), |entry| format!("entry {}", entry.index)));
+        shows("loaded", miss.loaded.as_ref().map_or("nothing".to_owned(), |entry| format!("entry {}", entry.index)));
         shows("displaced", address(miss.displaced).unwrap_or("nobody".to_owned()));
         shows("dropped", address(miss.dropped).unwrap_or("nothing".to_owned()));
-        shows("instructions", miss.instructions.map_or("never".to_owned(), |n| n.to_string()));
+        shows("instructions", miss.instructions.map_or("never".to_owned(), grouped));
         shows("vector", format!("{:#010x}", miss.vector));
         // The crate in the page agrees with the run.
         assert_eq!(number(&visit.text("#slot-result").unwrap()), miss.slot);

@@ -148,7 +148,10 @@ impl<G: Geometry> Simulation<G> {
             }
             _ => self.stlb.registers(context),
         };
-        let evicted = (path != Path::Refused).then(|| self.load(environment, va, registers, live)).flatten();
+        let (loaded, evicted) = match path {
+            Path::Refused => (None, None),
+            _ => self.load(environment, va, registers, live),
+        };
         let kernel = self.kernel(path);
         self.instructions += kernel;
         self.misses.push(Miss {
@@ -167,6 +170,7 @@ impl<G: Geometry> Simulation<G> {
             instructions: (path != Path::Refused).then(|| kernel + if path == Path::Upcall { 290 } else { 0 }),
             depth: u32::from(path == Path::Guaranteed),
             spans: if path == Path::Upcall { vec![3] } else { Vec::new() },
+            loaded,
             evicted,
             displaced,
             dropped,
@@ -217,13 +221,20 @@ impl<G: Geometry> Simulation<G> {
         (occupant, dropped)
     }
 
-    /// Writes the hardware TLB; gives what was there.
-    fn load(&mut self, environment: u32, va: u32, registers: [u32; 2], live: Option<usize>) -> Option<TlbEntry> {
+    /// Writes the hardware TLB; gives what stands there now, and what was there.
+    fn load(
+        &mut self,
+        environment: u32,
+        va: u32,
+        registers: [u32; 2],
+        live: Option<usize>,
+    ) -> (Option<TlbEntry>, Option<TlbEntry>) {
         let Shape { tlb_entries, tlb_wired, .. } = self.shape;
         let index = live.unwrap_or_else(|| (tlb_wired + self.random(tlb_entries - tlb_wired)) as usize);
         let maps = Mapping { environment, address: G::va(G::context(0, va)), lo: registers[..G::PAGES].to_vec() };
-        let old = self.tlb[index].replace(maps).filter(|_| live.is_none());
-        old.map(|maps| TlbEntry { index: index as u32, maps: Some(maps) })
+        let old = self.tlb[index].replace(maps.clone()).filter(|_| live.is_none());
+        let entry = |maps| TlbEntry { index: index as u32, maps: Some(maps) };
+        (Some(entry(maps)), old.map(entry))
     }
 
     /// An entry of table or overflow buffer, as its words are.
