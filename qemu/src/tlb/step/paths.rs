@@ -56,9 +56,10 @@ impl Traced {
 /// When there is no such miss, or the emulator or its debugger fails.
 pub fn miss(workspace: &Workspace, machine: Machine, prepared: &Prepared, record: &Record, n: u32) -> Result<Walk> {
     let Vectors { refill, general } = machine.vectors();
-    let index = n.checked_sub(1).context("misses are counted from 1")? as usize;
+    let index = (n as usize).wrapping_sub(1);
     let miss = record.misses.get(index).with_context(|| {
-        format!("{} has {} TLB misses on {machine}; there is no miss {n}", record.program, record.misses.len())
+        let all = record.misses.len();
+        format!("there is no miss {n}: {} on {machine} has misses 1 to {all}", record.program)
     })?;
     let mut debugger = step::start(workspace, machine, prepared)?;
     let debugger = &mut *debugger;
