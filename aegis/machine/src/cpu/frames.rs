@@ -96,15 +96,15 @@ macro_rules! caller_saved {
 macro_rules! save_interrupted {
     () => {
         concat!(
-            "lui   $k0, %hi(_stack - {MISS_FRAME})\n",
+            "lui   $k0, %hi(_stack - {MISS_FRAME})\n", // k0 = upper half of the address of a frame on the kernel's stack
             "addiu $k0, $k0, %lo(_stack - {MISS_FRAME})\n", // k0 = frame on the kernel's stack
-            "sw    $sp, {MISS_SP}($k0)\n",
-            "move  $sp, $k0\n",
+            "sw    $sp, {MISS_SP}($k0)\n", // frame.sp = the program's
+            "move  $sp, $k0\n", // sp = frame
             caller_saved!("sw   "),
             "\n",
-            "mfhi  $t0\n",
-            "mflo  $t1\n",
-            "sw    $t0, {MISS_HI}($sp)\n",
+            "mfhi  $t0\n", // t0 = HI
+            "mflo  $t1\n", // t1 = LO
+            "sw    $t0, {MISS_HI}($sp)\n", // frame.hi = HI
             "sw    $t1, {MISS_LO}($sp)",
         )
     };
@@ -114,10 +114,10 @@ macro_rules! save_interrupted {
 macro_rules! load_interrupted {
     () => {
         concat!(
-            "lw    $t0, {MISS_HI}($sp)\n",
-            "lw    $t1, {MISS_LO}($sp)\n",
-            "mthi  $t0\n",
-            "mtlo  $t1\n",
+            "lw    $t0, {MISS_HI}($sp)\n", // t0 = frame.hi
+            "lw    $t1, {MISS_LO}($sp)\n", // t1 = frame.lo
+            "mthi  $t0\n",                 // HI = frame.hi
+            "mtlo  $t1\n",                 // LO = frame.lo
             caller_saved!("lw   "),
             "\n",
             "lw    $sp, {MISS_SP}($sp)",

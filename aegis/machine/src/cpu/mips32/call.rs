@@ -30,16 +30,16 @@ global_asm!(
     // current block.
     ".globl vec_call",
     "vec_call:",
-    "beqz  $k0, vec_transfer",
+    "beqz  $k0, vec_transfer",                  // a synchronous transfer
     " sltiu $k0, $k0, {CALLS} - {SYNCHRONOUS}", // is it one that is answered in Rust?
-    "bnez  $k0, vec_call_rust",
-    " lui  $k0, %hi(_stack - {CALL_FRAME})",
-    "beqz  $v0, vec_call_pid",
-    " addiu $k0, $v0, -{ASYNCHRONOUS}",
-    "beqz  $k0, vec_transfer_asynchronous",
+    "bnez  $k0, vec_call_rust",                 // answered in Rust
+    " lui  $k0, %hi(_stack - {CALL_FRAME})",    // k0 = upper half of the address of the kernel's frame
+    "beqz  $v0, vec_call_pid",                  // the call `pid`
+    " addiu $k0, $v0, -{ASYNCHRONOUS}",         // is it an asynchronous transfer?
+    "beqz  $k0, vec_transfer_asynchronous",     // it is
     // Another system's number: to the program's own handler.
     " lw   $k0, {USER} + {SYSCALL}($k1)",       // k0 = block.user[syscall]
-    "bgez  $k0, vec_deliver",
+    "bgez  $k0, vec_deliver",                   // a handler of the program's
     " lw   $k1, {GENX}($k1)",                   // k1 = save area
     "jr    $k0",                                // there is none
     " nop",
@@ -47,12 +47,12 @@ global_asm!(
     // The null call: the name of the running environment.
     "vec_call_pid:",
     "lw    $v0, {PID}($k1)",                    // v0 = block.pid
-    "mfc0  $k0, $14",
-    "addiu $k0, $k0, 4",
+    "mfc0  $k0, $14",                           // k0 = EPC
+    "addiu $k0, $k0, 4",                        // k0 = the instruction behind it
     "mtc0  $k0, $14",                           // EPC = the instruction after syscall
     "move  $v1, $zero",                         // v1 = no error
     "ehb",                                      // hazard: EPC before eret
-    "eret",
+    "eret",                                     // go on there, in user mode
 
     // System calls while the floating-point unit is on. Entry alike. A transfer turns it off first, so that the callee does not find the
     // caller's registers; and with it this.
@@ -82,14 +82,14 @@ global_asm!(
     enter_rust!("jal", "aegis_call"),
     // v0, v1: the answer. All other caller-saved registers may hold something of the kernel's: they are cleared.
     leave_rust!(),
-    "mfc0  $k1, $14",
-    "addiu $k1, $k1, 4",
+    "mfc0  $k1, $14",                           // k1 = EPC
+    "addiu $k1, $k1, 4",                        // k1 = the instruction behind it
     "lw    $ra, {CALL_RA}($sp)",
     "lw    $sp, {CALL_SP}($sp)",
     "mtc0  $k1, $14",                           // EPC = the instruction after syscall
     clear_caller_saved!(),
     "ehb",                                      // hazard: EPC and Status before eret
-    "eret",
+    "eret",                                     // go on there, in user mode
     ".set pop",
 
     DISPATCHER = sym DISPATCHER,

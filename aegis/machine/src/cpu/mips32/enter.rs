@@ -30,7 +30,7 @@ pub fn enter(pc: u32, a0: u32, a1: u32) -> ! {
             "mtc0  {status}, $12",      // Status: exception level on
             "ehb",                      // hazard: Status before EPC and eret
             "mtc0  {pc}, $14",          // EPC = pc
-            "lui   $k0, %hi({DISPATCHER} + {CURRENT})",
+            "lui   $k0, %hi({DISPATCHER} + {CURRENT})", // k0 = upper half of the address of CURRENT
             "sw    {block}, %lo({DISPATCHER} + {CURRENT})($k0)", // CURRENT = block
             "mthi  $zero",
             "mtlo  $zero",

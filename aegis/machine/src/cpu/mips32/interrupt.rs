@@ -21,7 +21,7 @@ global_asm!(
     // k1 alone is nobody's.
     ".section .vectors.200,\"ax\",@progbits",
     "vec_interrupt:",
-    "lui   $k1, %hi({DISPATCHER} + {K0})",
+    "lui   $k1, %hi({DISPATCHER} + {K0})",      // k1 = upper half of the address of DISPATCHER's words
     "j     vec_interrupted",
     " sw   $k0, %lo({DISPATCHER} + {K0})($k1)", // to be put back
     ".org  vec_interrupt + 0x80",
@@ -31,27 +31,27 @@ global_asm!(
     ".section .vectors.rest,\"ax\",@progbits",
     "vec_interrupted:",
     save_interrupted!(),
-    "mfc0  $t0, $14",
-    "sw    $t0, {MISS_EPC}($sp)",
+    "mfc0  $t0, $14",                           // t0 = EPC
+    "sw    $t0, {MISS_EPC}($sp)",               // frame.epc = EPC
     "mfc0  $a0, $13",                           // the argument: Cause
     enter_rust!("jal", "aegis_interrupt"),
     leave_rust!(),
-    "lw    $t0, {MISS_EPC}($sp)",
+    "lw    $t0, {MISS_EPC}($sp)",               // t0 = frame.epc
     "mtc0  $t0, $14",                           // EPC = frame.epc
     "move  $k0, $v0",                           // k0 = handler
     "move  $k1, $v1",                           // k1 = save area
     load_interrupted!(),
     "bnez  $k0, 1f",
     " nop",
-    "lui   $k1, %hi({DISPATCHER} + {K0})",
+    "lui   $k1, %hi({DISPATCHER} + {K0})",      // k1 = upper half of the address of DISPATCHER's words
     "lw    $k0, %lo({DISPATCHER} + {K0})($k1)",
     "ehb",                                      // hazard: EPC and Status before eret
     "eret",
     // An upcall, delivered as an exception is, with 0 in place of BadVAddr.
     "1:",
-    "sw    $a0, 0($k1)",
-    "sw    $a1, 4($k1)",
-    "sw    $a2, 8($k1)",
+    "sw    $a0, 0($k1)",                        // keep a0 in the save area
+    "sw    $a1, 4($k1)",                        // keep a1
+    "sw    $a2, 8($k1)",                        // keep a2
     "mfc0  $a0, $14",                           // a0 = EPC
     "move  $a1, $zero",
     "mfc0  $a2, $13",                           // a2 = Cause

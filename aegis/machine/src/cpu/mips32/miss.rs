@@ -31,12 +31,12 @@ global_asm!(
     // the same, so it is in k1 wherever a comparison leads.
     ".globl stlb_miss",
     "stlb_miss:",
-    "lui   $k1, %hi(stlb_table + {TABLE})",
+    "lui   $k1, %hi(stlb_table + {TABLE})",     // k1 = overflow buffer, upper half
     ".irp n, 0,1,2,3,4,5,6,7",
     ".if \\n < {OVERFLOW}",
     "lw    $k1, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {TAG})($k1)", // k1 = overflow[n].tag
-    "beq   $k1, $k0, vec_overflow_\\n",
-    " lui  $k1, %hi(stlb_table + {TABLE})",
+    "beq   $k1, $k0, vec_overflow_\\n",         // it is this one
+    " lui  $k1, %hi(stlb_table + {TABLE})",     // k1 = overflow buffer, upper half, again
     ".endif",
     ".endr",
     // In neither. What is left is a guaranteed mapping, which can only be in the guaranteed segment, or the application. The
@@ -45,21 +45,21 @@ global_asm!(
     ".globl vec_tlb_invalid",
     "vec_tlb_invalid:",
     "mfc0  $k0, $8",                            // k0 = BadVAddr
-    "srl   $k0, $k0, {GUARANTEED_SHIFT}",
-    "beqz  $k0, vec_guaranteed",
-    " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})",
+    "srl   $k0, $k0, {GUARANTEED_SHIFT}",       // k0 = 0 in the guaranteed segment
+    "beqz  $k0, vec_guaranteed",                // there a mapping may be guaranteed
+    " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})", // k0 = upper half of the counter's address
     // To the application.
     "vec_upcall:",
-    "lw    $k1, %lo({INFO} + {COUNT_UPCALLS})($k0)",
-    "addiu $k1, $k1, 1",
+    "lw    $k1, %lo({INFO} + {COUNT_UPCALLS})($k0)", // k1 = how many upcalls there were
+    "addiu $k1, $k1, 1",                        // one more
     "sw    $k1, %lo({INFO} + {COUNT_UPCALLS})($k0)", // count it
-    "lui   $k1, %hi({DISPATCHER} + {CURRENT})",
+    "lui   $k1, %hi({DISPATCHER} + {CURRENT})", // k1 = upper half of the address of CURRENT
     "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)",           // k1 = the current block
     "mfc0  $k0, $13",                           // k0 = Cause
-    "andi  $k0, $k0, {CODE_MASK}",
-    "addu  $k0, $k0, $k1",
+    "andi  $k0, $k0, {CODE_MASK}",              // k0 = code * 4
+    "addu  $k0, $k0, $k1",                      // k0 = block + code * 4
     "lw    $k0, {USER}($k0)",                   // k0 = block.user[code]
-    "bgez  $k0, vec_deliver",
+    "bgez  $k0, vec_deliver",                   // a handler of the program's
     " lw   $k1, {TLBX}($k1)",                   // k1 = save area
     "jr    $k0",                                // there is no handler, or the kernel itself missed
     " nop",
@@ -68,20 +68,20 @@ global_asm!(
     ".irp n, 0,1,2,3,4,5,6,7",
     ".if \\n < {OVERFLOW}",
     "vec_overflow_\\n:",
-    "lw    $k0, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {LO0})($k1)",
-    "lw    $k1, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {LO1})($k1)",
-    "b     vec_overflow",
+    "lw    $k0, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {LO0})($k1)", // k0 = overflow[n].lo0
+    "lw    $k1, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {LO1})($k1)", // k1 = overflow[n].lo1
+    "b     vec_overflow",                       // the rest is the same for all
     " mtc0 $k0, $2",                            // EntryLo0 = overflow[n].lo0
     ".endif",
     ".endr",
     "vec_overflow:",
     "mtc0  $k1, $3",                            // EntryLo1 = overflow[n].lo1
-    "lui   $k0, %hi({INFO} + {COUNT_OVERFLOW})",
-    "lw    $k1, %lo({INFO} + {COUNT_OVERFLOW})($k0)",
-    "addiu $k1, $k1, 1",
+    "lui   $k0, %hi({INFO} + {COUNT_OVERFLOW})", // k0 = upper half of the counter's address
+    "lw    $k1, %lo({INFO} + {COUNT_OVERFLOW})($k0)", // k1 = how many such hits there were
+    "addiu $k1, $k1, 1",                        // one more
     "sw    $k1, %lo({INFO} + {COUNT_OVERFLOW})($k0)", // count it
     ".if {FAITHFUL}",
-    "mfc0  $k0, $1",
+    "mfc0  $k0, $1",                            // k0 = Random
     "mtc0  $k0, $0",                            // Index = Random
     "ehb",                                      // hazard: Index, EntryLo0, EntryLo1 before tlbwi
     "tlbwi",
@@ -89,7 +89,7 @@ global_asm!(
     "ehb",                                      // hazard: EntryLo0, EntryLo1 before tlbwr
     "tlbwr",
     ".endif",
-    "eret",
+    "eret",                                     // go on there, in user mode
 
     // A miss in the guaranteed segment, answered in Rust: bool aegis_miss(BadVAddr), true if the application must handle it.
     // It may happen between any two instructions, so all caller-saved registers are kept.
@@ -98,17 +98,17 @@ global_asm!(
     "bltz  $k0, vec_kernel_fault",              // it was the kernel's own reference
     " nop",
     save_interrupted!(),
-    "mfc0  $t0, $14",
-    "sw    $t0, {MISS_EPC}($sp)",
+    "mfc0  $t0, $14",                           // t0 = EPC
+    "sw    $t0, {MISS_EPC}($sp)",               // frame.epc = EPC
     "mfc0  $a0, $8",                            // the argument: BadVAddr
     enter_rust!("jal", "aegis_miss"),
     leave_rust!(),
-    "lw    $t0, {MISS_EPC}($sp)",
+    "lw    $t0, {MISS_EPC}($sp)",               // t0 = frame.epc
     "mtc0  $t0, $14",                           // EPC = frame.epc
     "move  $k0, $v0",                           // k0 = to the application?
     load_interrupted!(),
     "bnez  $k0, vec_upcall",                    // Cause and BadVAddr are as they were
-    " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})",
+    " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})", // k0 = upper half of the counter's address
     "ehb",                                      // hazard: EPC and Status before eret
     "eret",                                     // refilled: repeat the access
     ".set pop",

@@ -8,10 +8,10 @@
 macro_rules! enter_rust {
     ($jump:literal, $function:literal) => {
         concat!(
-            "lui   $k1, %hi({DISPATCHER})\n",
+            "lui   $k1, %hi({DISPATCHER})\n", // k1 = upper half of the address of the kernel's own block
             "addiu $k1, $k1, %lo({DISPATCHER})\n", // k1 = the kernel's own block
-            "sw    $k1, {CURRENT}($k1)\n",         // current block = the kernel's
-            "mtc0  $zero, $12\n",                  // Status: kernel mode, exception level off
+            "sw    $k1, {CURRENT}($k1)\n",    // current block = the kernel's
+            "mtc0  $zero, $12\n",             // Status: kernel mode, exception level off
             $jump,
             " ",
             $function,
@@ -25,11 +25,11 @@ macro_rules! enter_rust {
 macro_rules! leave_rust {
     () => {
         concat!(
-            "lui   $k1, %hi({DISPATCHER} + {CURRENT})\n",
-            "lw    $k0, %lo({DISPATCHER} + {RESUME})($k1)\n",
+            "lui   $k1, %hi({DISPATCHER} + {CURRENT})\n", // k1 = upper half of the address of CURRENT
+            "lw    $k0, %lo({DISPATCHER} + {RESUME})($k1)\n", // k0 = the block to resume
             "sw    $k0, %lo({DISPATCHER} + {CURRENT})($k1)\n", // current block = the one to resume
-            "lw    $k0, {STATUS}($k0)\n",
-            "mtc0  $k0, $12", // Status: exception level on, floating-point unit as it was
+            "lw    $k0, {STATUS}($k0)\n",                 // k0 = its Status
+            "mtc0  $k0, $12",                             // Status: exception level on, floating-point unit as it was
         )
     };
 }

@@ -86,7 +86,7 @@ global_asm!(
     ".section .vectors.180,\"ax\",@progbits",
     "vec_general:",
     "mfc0  $k0, $13",                           // k0 = Cause
-    "lui   $k1, %hi({DISPATCHER} + {CURRENT})",
+    "lui   $k1, %hi({DISPATCHER} + {CURRENT})", // k1 = upper half of the address of CURRENT
     "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)",           // k1 = the current block
     "ins   $k1, $k0, 0, 7",                     // k1 = &block.dispatch[code]
     "lw    $k0, {DISPATCH}($k1)",               // k0 = where to go
@@ -95,19 +95,19 @@ global_asm!(
     // Entry: k0 = handler, k1 = save area.
     ".globl vec_deliver",
     "vec_deliver:",
-    "sw    $a0, 0($k1)",
-    "sw    $a1, 4($k1)",
-    "sw    $a2, 8($k1)",
+    "sw    $a0, 0($k1)",                        // keep a0 in the save area
+    "sw    $a1, 4($k1)",                        // keep a1
+    "sw    $a2, 8($k1)",                        // keep a2
     "mfc0  $a0, $14",                           // a0 = EPC
     "mfc0  $a1, $8",                            // a1 = BadVAddr
     "mfc0  $a2, $13",                           // a2 = Cause
     "mtc0  $k0, $14",                           // EPC = handler
     "ehb",                                      // hazard: EPC before eret
-    "eret",
+    "eret",                                     // go on there, in user mode
     // Entry: k0 = code of the kernel's, k1 = the current block.
     ".globl vec_kernel",
     "vec_kernel:",
-    "jr    $k0",
+    "jr    $k0",                                // go there
     " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call: is it a synchronous transfer?
     ".org  vec_general + 0x80",                 // the interrupts' vector follows
 
@@ -139,11 +139,11 @@ global_asm!(
     "1:",
     "mtc0  $k1, $14",                           // EPC = the sdbbp, or the branch before it
     "2:",
-    "lui   $k0, %hi({DISPATCHER} + {CURRENT})",
-    "lw    $k0, %lo({DISPATCHER} + {CURRENT})($k0)",
+    "lui   $k0, %hi({DISPATCHER} + {CURRENT})", // k0 = upper half of the address of CURRENT
+    "lw    $k0, %lo({DISPATCHER} + {CURRENT})($k0)", // k0 = the current block
     "lw    $k1, {GENX}($k0)",                   // k1 = save area
     "lw    $k0, {USER} + {RESERVED}($k0)",      // k0 = handler
-    "bgez  $k0, vec_deliver",
+    "bgez  $k0, vec_deliver",                   // a handler of the program's
     " ehb",                                     // hazard: EPC before mfc0
     "jr    $k0",                                // there is none
     " nop",
@@ -163,11 +163,11 @@ global_asm!(
     // The kernel's own exception that gives BadVAddr a meaningless value: see `enter`. On behind the instruction.
     ".globl vec_scrubbed",
     "vec_scrubbed:",
-    "mfc0  $k0, $14",
-    "addiu $k0, $k0, 4",
+    "mfc0  $k0, $14",                           // k0 = EPC
+    "addiu $k0, $k0, 4",                        // k0 = the instruction behind it
     "mtc0  $k0, $14",
     "ehb",                                      // hazard: EPC before eret
-    "eret",
+    "eret",                                     // go on there, in user mode
 
     // ---------------------------------------------------------------------------------------------------------------
     // A fault of the kernel's own: void aegis_kernel_fault(), with all registers in REGISTERS, on a stack of its own.

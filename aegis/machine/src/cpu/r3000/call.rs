@@ -31,25 +31,25 @@ global_asm!(
     // current block.
     ".globl vec_call",
     "vec_call:",
-    "beqz  $k0, vec_transfer",
+    "beqz  $k0, vec_transfer",                  // a synchronous transfer
     " andi $k0, $v1, {NUMBER_MASK}",            // for vec_transfer: the callee's number, in its place
-    "beqz  $v0, vec_call_pid",
-    " addiu $k0, $v0, -{ASYNCHRONOUS}",
-    "beqz  $k0, vec_transfer_asynchronous",
-    " sltiu $k0, $v0, {CALLS}",
-    "bnez  $k0, vec_call_rust",
+    "beqz  $v0, vec_call_pid",                  // the call `pid`
+    " addiu $k0, $v0, -{ASYNCHRONOUS}",         // is it an asynchronous transfer?
+    "beqz  $k0, vec_transfer_asynchronous",     // it is
+    " sltiu $k0, $v0, {CALLS}",                 // is it a call that Rust answers?
+    "bnez  $k0, vec_call_rust",                 // answered in Rust
     // Another system's number: to the program's own handler.
-    " lui  $k0, %hi(_stack - {CALL_FRAME})",
+    " lui  $k0, %hi(_stack - {CALL_FRAME})",    // k0 = upper half of the address of the kernel's frame
     "lw    $k0, {USER} + {SYSCALL}($k1)",       // k0 = block.user[syscall]
     "lw    $k1, {GENX}($k1)",                   // k1 = save area
-    "bgez  $k0, vec_deliver",
-    " sw   $a0, 0($k1)",
+    "bgez  $k0, vec_deliver",                   // a handler of the program's
+    " sw   $a0, 0($k1)",                        // keep a0 in the save area, or in the block's scratch word
     "jr    $k0",                                // there is none
     " nop",
 
     // The null call: the name of the running environment.
     "vec_call_pid:",
-    "mfc0  $k0, $14",
+    "mfc0  $k0, $14",                           // k0 = EPC
     "lw    $v0, {PID}($k1)",                    // v0 = block.pid
     "addiu $k0, $k0, 4",                        // k0 = the instruction after syscall
     "move  $v1, $zero",                         // v1 = no error
@@ -84,7 +84,7 @@ global_asm!(
     leave_rust!(),
     "lw    $ra, {CALL_RA}($sp)",
     "lw    $sp, {CALL_SP}($sp)",
-    "mfc0  $k1, $14",
+    "mfc0  $k1, $14",                           // k1 = EPC
     clear_caller_saved!(),
     "addiu $k1, $k1, 4",                        // k1 = the instruction after syscall
     look_for_interrupts!("vec_call_interrupted", "$k1", "$k0"),

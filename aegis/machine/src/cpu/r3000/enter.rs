@@ -30,7 +30,7 @@ pub fn enter(pc: u32, a0: u32, a1: u32) -> ! {
             ".set noreorder",
             ".set noat",
             "mtc0  {status}, $12",      // Status: user mode after rfe
-            "lui   $k0, %hi({DISPATCHER} + {CURRENT})",
+            "lui   $k0, %hi({DISPATCHER} + {CURRENT})", // k0 = upper half of the address of CURRENT
             "sw    {block}, %lo({DISPATCHER} + {CURRENT})($k0)", // CURRENT = block
             "move  $k1, {pc}",
             ".irp n, 1,2,3,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,28,29,30,31",

@@ -34,7 +34,7 @@ global_asm!(
     load_interrupted!(),
     "bnez  $k0, 1f",
     " nop",
-    "lui   $k1, %hi({DISPATCHER} + {K0})",
+    "lui   $k1, %hi({DISPATCHER} + {K0})",      // k1 = upper half of the address of DISPATCHER's words
     "lw    $k0, %lo({DISPATCHER} + {K0})($k1)",
     empty_cache!("$k1"),
     "mfc0  $k1, $14",                           // k1 = the interrupted instruction, or the branch before it
@@ -43,9 +43,9 @@ global_asm!(
     " .word 0x42000010",                        // rfe
     // An upcall, delivered as an exception is, with 0 in place of BadVAddr.
     "1:",
-    "sw    $a0, 0($k1)",
-    "sw    $a1, 4($k1)",
-    "sw    $a2, 8($k1)",
+    "sw    $a0, 0($k1)",                        // keep a0 in the save area
+    "sw    $a1, 4($k1)",                        // keep a1
+    "sw    $a2, 8($k1)",                        // keep a2
     "mfc0  $a0, $14",                           // a0 = EPC
     "mfc0  $a2, $13",                           // a2 = Cause
     "move  $a1, $zero",                         // load delay of a2

@@ -32,13 +32,13 @@ global_asm!(
     // the same, so it is in k1 wherever a comparison leads.
     ".globl stlb_miss",
     "stlb_miss:",
-    "lui   $k1, %hi(stlb_table + {TABLE})",
+    "lui   $k1, %hi(stlb_table + {TABLE})",     // k1 = overflow buffer, upper half
     ".irp n, 0,1,2,3,4,5,6,7",
     ".if \\n < {OVERFLOW}",
     "lw    $k1, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {TAG})($k1)", // k1 = overflow[n].tag
     "nop",                                      // hazard: load delay
-    "beq   $k1, $k0, vec_overflow_\\n",
-    " lui  $k1, %hi(stlb_table + {TABLE})",
+    "beq   $k1, $k0, vec_overflow_\\n",         // it is this one
+    " lui  $k1, %hi(stlb_table + {TABLE})",     // k1 = overflow buffer, upper half, again
     ".endif",
     ".endr",
     // In neither. What is left is a guaranteed mapping, which can only be in the guaranteed segment, or the application. (The
@@ -47,25 +47,25 @@ global_asm!(
     "vec_tlb_invalid:",
     "mfc0  $k0, $8",                            // k0 = BadVAddr
     "nop",                                      // hazard: load delay
-    "srl   $k0, $k0, {GUARANTEED_SHIFT}",
-    "beqz  $k0, vec_guaranteed",
-    " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})",
+    "srl   $k0, $k0, {GUARANTEED_SHIFT}",       // k0 = 0 in the guaranteed segment
+    "beqz  $k0, vec_guaranteed",                // there a mapping may be guaranteed
+    " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})", // k0 = upper half of the counter's address
     // To the application.
     "vec_upcall:",
-    "lw    $k1, %lo({INFO} + {COUNT_UPCALLS})($k0)",
+    "lw    $k1, %lo({INFO} + {COUNT_UPCALLS})($k0)", // k1 = how many upcalls there were
     "nop",                                      // hazard: load delay
-    "addiu $k1, $k1, 1",
+    "addiu $k1, $k1, 1",                        // one more
     "sw    $k1, %lo({INFO} + {COUNT_UPCALLS})($k0)", // count it
-    "lui   $k1, %hi({DISPATCHER} + {CURRENT})",
+    "lui   $k1, %hi({DISPATCHER} + {CURRENT})", // k1 = upper half of the address of CURRENT
     "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)",           // k1 = the current block
     "mfc0  $k0, $13",                           // k0 = Cause
     "nop",                                      // hazard: load delay
-    "andi  $k0, $k0, {CODE_MASK}",
-    "addu  $k0, $k0, $k1",
+    "andi  $k0, $k0, {CODE_MASK}",              // k0 = code * 4
+    "addu  $k0, $k0, $k1",                      // k0 = block + code * 4
     "lw    $k0, {USER}($k0)",                   // k0 = block.user[code]
     "lw    $k1, {TLBX}($k1)",                   // k1 = save area
-    "bgez  $k0, vec_deliver",
-    " sw   $a0, 0($k1)",
+    "bgez  $k0, vec_deliver",                   // a handler of the program's
+    " sw   $a0, 0($k1)",                        // keep a0 in the save area, or in the block's scratch word
     "jr    $k0",                                // there is no handler, or the kernel itself missed
     " nop",
 
@@ -73,16 +73,16 @@ global_asm!(
     ".irp n, 0,1,2,3,4,5,6,7",
     ".if \\n < {OVERFLOW}",
     "vec_overflow_\\n:",
-    "b     vec_overflow",
-    " lw   $k0, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {LO})($k1)",
+    "b     vec_overflow",                       // the rest is the same for all
+    " lw   $k0, %lo(stlb_table + {TABLE} + \\n * {ENTRY} + {LO})($k1)", // k0 = overflow[n].lo
     ".endif",
     ".endr",
     "vec_overflow:",
     "lui   $k1, %hi({INFO} + {COUNT_OVERFLOW})", // hazard: load delay
     "mtc0  $k0, $2",                            // EntryLo = overflow[n].lo
-    "lw    $k0, %lo({INFO} + {COUNT_OVERFLOW})($k1)",
+    "lw    $k0, %lo({INFO} + {COUNT_OVERFLOW})($k1)", // k0 = how many such hits there were
     "nop",                                      // hazard: load delay
-    "addiu $k0, $k0, 1",
+    "addiu $k0, $k0, 1",                        // one more
     "sw    $k0, %lo({INFO} + {COUNT_OVERFLOW})($k1)", // count it
     "mfc0  $k0, $14",                           // k0 = EPC
     "tlbwr",
@@ -102,7 +102,7 @@ global_asm!(
     "move  $k0, $v0",                           // k0 = to the application?
     load_interrupted!(),
     "bnez  $k0, vec_upcall",                    // EPC, Cause and BadVAddr are as they were
-    " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})",
+    " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})", // k0 = upper half of the counter's address
     "mfc0  $k0, $14",                           // refilled: repeat the access
     "nop",                                      // hazard: load delay
     back_to_user!("$k0", "$k1"),

@@ -9,7 +9,7 @@
 macro_rules! enter_rust {
     ($jump:literal, $function:literal) => {
         concat!(
-            "lui   $k1, %hi({DISPATCHER})\n",
+            "lui   $k1, %hi({DISPATCHER})\n", // k1 = upper half of the address of the kernel's own block
             "addiu $k1, $k1, %lo({DISPATCHER})\n", // k1 = the kernel's own block
             $jump,
             " ",
@@ -24,9 +24,9 @@ macro_rules! enter_rust {
 macro_rules! leave_rust {
     () => {
         concat!(
-            "lui   $k1, %hi({DISPATCHER} + {CURRENT})\n",
-            "lw    $k0, %lo({DISPATCHER} + {RESUME})($k1)\n",
-            "nop\n",                                         // hazard: load delay
+            "lui   $k1, %hi({DISPATCHER} + {CURRENT})\n", // k1 = upper half of the address of CURRENT
+            "lw    $k0, %lo({DISPATCHER} + {RESUME})($k1)\n", // k0 = the block to resume
+            "nop\n",                                      // hazard: load delay
             "sw    $k0, %lo({DISPATCHER} + {CURRENT})($k1)"  // current block = the one to resume
         )
     };
@@ -39,8 +39,8 @@ macro_rules! back_to_user {
             empty_cache!($scratch),
             "jr    ",
             $target,
-            "\n",
-            " .word 0x42000010" // rfe
+            "\n",                // go on there
+            " .word 0x42000010"  // rfe: in user mode
         )
     };
 }

@@ -34,55 +34,55 @@ global_asm!(
     // Synchronous. Entry: v1 = callee's name, k0 = its bits NUMBER_MASK, k1 = the caller's block; all else is the caller's.
     ".globl vec_transfer",
     "vec_transfer:",
-    "lui   $v0, %hi({BLOCKS})",
-    "sll   $k0, $k0, {NUMBER_TO_BLOCK}",
+    "lui   $v0, %hi({BLOCKS})",                 // v0 = the blocks, which are aligned to 64 KB
+    "sll   $k0, $k0, {NUMBER_TO_BLOCK}",        // k0 = offset of the callee's block
     "addu  $k0, $k0, $v0",                      // k0 = the callee's block
     "lw    $v0, {GATE_PID}($k0)",               // v0 = its name, if it can be entered
     "lw    $k1, {PID}($k1)",                    // k1 = the caller's name; load delay of v0
-    "bne   $v0, $v1, vec_transfer_refused",
+    "bne   $v0, $v1, vec_transfer_refused",     // nobody of that name can be entered
     " move $v1, $k1",                           // v1 = the caller's name
     "mtc0  $v0, $10",                           // EntryHi: address space identifier
     "mtc0  $v0, $4",                            // Context: process tag
     "lw    $v0, {GATE}($k0)",                   // v0 = its gate
-    "lui   $k1, %hi({DISPATCHER} + {CURRENT})",
+    "lui   $k1, %hi({DISPATCHER} + {CURRENT})", // k1 = upper half of the address of CURRENT
     "sw    $k0, %lo({DISPATCHER} + {CURRENT})($k1)", // current block = the callee's
-    "sw    $k0, %lo({DISPATCHER} + {RESUME})($k1)",
+    "sw    $k0, %lo({DISPATCHER} + {RESUME})($k1)", // the one to come back to from Rust, too
     back_to_user!("$v0", "$k1"),
 
     // Asynchronous. Entry: v1 = callee's name, k1 = the caller's block; all else is the caller's.
     ".globl vec_transfer_asynchronous",
     "vec_transfer_asynchronous:",
-    "andi  $k0, $v1, {NUMBER_MASK}",
-    "lui   $v0, %hi({BLOCKS})",
-    "sll   $k0, $k0, {NUMBER_TO_BLOCK}",
+    "andi  $k0, $v1, {NUMBER_MASK}",            // k0 = the callee's number, where the name has it
+    "lui   $v0, %hi({BLOCKS})",                 // v0 = the blocks, which are aligned to 64 KB
+    "sll   $k0, $k0, {NUMBER_TO_BLOCK}",        // k0 = offset of the callee's block
     "addu  $k0, $k0, $v0",                      // k0 = the callee's block
     "lw    $v0, {AGATE_PID}($k0)",              // v0 = its name, if it can be entered
     "nop",                                      // hazard: load delay
-    "bne   $v0, $v1, vec_transfer_refused",
+    "bne   $v0, $v1, vec_transfer_refused",     // nobody of that name can be entered
     " lw   $v1, {PID}($k1)",                    // v1 = the caller's name
     "mtc0  $v0, $10",                           // EntryHi: address space identifier
     "mtc0  $v0, $4",                            // Context: process tag
-    "lui   $v0, %hi({DISPATCHER} + {CURRENT})",
+    "lui   $v0, %hi({DISPATCHER} + {CURRENT})", // v0 = upper half of the address of CURRENT
     "sw    $k0, %lo({DISPATCHER} + {CURRENT})($v0)", // current block = the callee's
-    "sw    $k0, %lo({DISPATCHER} + {RESUME})($v0)",
-    "lw    $k0, {AGATE}($k0)",
-    "lw    $v0, %lo({DISPATCHER} + {HOLDER})($v0)",
+    "sw    $k0, %lo({DISPATCHER} + {RESUME})($v0)", // the one to come back to from Rust, too
+    "lw    $k0, {AGATE}($k0)",                  // k0 = its gate
+    "lw    $v0, %lo({DISPATCHER} + {HOLDER})($v0)", // v0 = who has the slice, if not the caller
     "nop",                                      // hazard: load delay
     "bnez  $v0, 1f",                            // the caller had only the rest of the slice itself
-    " lui  $v0, %hi({DISPATCHER} + {CURRENT})",
+    " lui  $v0, %hi({DISPATCHER} + {CURRENT})", // v0 = upper half of the address of CURRENT, again
     "sw    $k1, %lo({DISPATCHER} + {HOLDER})($v0)", // the caller keeps the slice
     "1:",
     back_to_user!("$k0", "$k1"),
 
     // Refused: behind the syscall, with v1 = why. Entry: k0 = the block that the name leads to, v0 = what the name was compared with.
     "vec_transfer_refused:",
-    "lw    $k1, {PID}($k0)",
+    "lw    $k1, {PID}($k0)",                    // k1 = the name of who lives there
     "li    $v1, {NO_SUCH_ENVIRONMENT}",         // load delay of k1
     "beqz  $k1, 2f",                            // nobody lives there
-    " mfc0 $k0, $14",
+    " mfc0 $k0, $14",                           // k0 = EPC
     "beq   $v0, $k1, 2f",                       // somebody with a gate lives there, under another name
     " nop",
-    "li    $v1, {NO_GATE}",
+    "li    $v1, {NO_GATE}",                     // v1 = why
     "2:",
     "move  $v0, $zero",                         // load delay of k0
     "addiu $k0, $k0, 4",                        // k0 = the instruction after syscall

@@ -90,7 +90,7 @@ global_asm!(
     // General exceptions, 0x80000080. Entry: all registers are the program's. 17 instructions to a program's handler.
     ".section .vectors.080,\"ax\",@progbits",
     "vec_general:",
-    "lui   $k1, %hi({DISPATCHER} + {K0})",
+    "lui   $k1, %hi({DISPATCHER} + {K0})",      // k1 = upper half of the address of DISPATCHER's words
     "sw    $k0, %lo({DISPATCHER} + {K0})($k1)", // for interrupts, which put it back
     "mfc0  $k0, $13",                           // k0 = Cause
     "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block; load delay of k0
@@ -99,19 +99,19 @@ global_asm!(
     "lw    $k0, {DISPATCH}($k1)",               // k0 = where to go
     "lw    $k1, {SAVE}($k1)",                   // k1 = save area
     "bltz  $k0, vec_kernel",                    // the kernel's own
-    " sw   $a0, 0($k1)",
+    " sw   $a0, 0($k1)",                        // keep a0 in the save area, or in the block's scratch word
     // Entry: k0 = handler, k1 = save area, with a0 already in it.
     ".globl vec_deliver",
     "vec_deliver:",
-    "sw    $a1, 4($k1)",
-    "sw    $a2, 8($k1)",
+    "sw    $a1, 4($k1)",                        // keep a1
+    "sw    $a2, 8($k1)",                        // keep a2
     "mfc0  $a0, $14",                           // a0 = EPC
     "mfc0  $a1, $8",                            // a1 = BadVAddr
     "mfc0  $a2, $13",                           // a2 = Cause; the way back hides the load delay
     back_to_user!("$k0", "$k1"),
     // Entry: k0 = code of the kernel's, k1 = the current block.
     "vec_kernel:",
-    "jr    $k0",
+    "jr    $k0",                                // go there
     " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call: is it a synchronous transfer?
     ".org  vec_general + 0x80",
 
@@ -131,10 +131,10 @@ global_asm!(
     // The kernel's own exception that gives BadVAddr a meaningless value: see `enter`. On behind the instruction.
     ".globl vec_scrubbed",
     "vec_scrubbed:",
-    "mfc0  $k0, $14",
+    "mfc0  $k0, $14",                           // k0 = EPC
     "nop",                                      // hazard: load delay
-    "addiu $k0, $k0, 4",
-    "jr    $k0",
+    "addiu $k0, $k0, 4",                        // k0 = the instruction behind it
+    "jr    $k0",                                // go there
     " .word 0x42000010",                        // rfe
 
     // ---------------------------------------------------------------------------------------------------------------
