@@ -17,6 +17,11 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Relaxed)
 }
 
+/// Nobody reads any more what we write: as if the user wanted us to end.
+pub fn interrupt() {
+    INTERRUPTED.store(true, Relaxed);
+}
+
 /// State of standard input, put back when this is dropped: QEMU changes it, and cannot restore it when killed.
 pub struct Saved {
     modes: Option<Termios>,

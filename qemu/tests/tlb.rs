@@ -358,6 +358,24 @@ fn refills_with_the_tlbs_own_size_are_followed_too() {
 }
 
 #[test]
+fn whatever_a_program_does_is_followed() {
+    // Instructions that only the kernel may execute, exceptions of all kinds; rights withdrawn, frames taken away; a clock.
+    for (program, clock) in [
+        ("exceptions", Clock::None),
+        ("revocation", Clock::None),
+        ("memory", Clock::None),
+        ("stride", Clock::Deterministic),
+    ] {
+        let command = [program.to_owned()];
+        let wanted = Wanted { machine: Machine::Malta, faithful: false, clock, command: &command, until: None };
+        let seen = watch(&Workspace::find(false).unwrap(), &wanted, &mut |_| ());
+        let seen = seen.unwrap_or_else(|error| panic!("{program}: {error:#}"));
+        assert_eq!(seen.end, Some(End::Exited(0)), "{program}");
+        assert!(seen.record.misses.len() > 100, "{program}");
+    }
+}
+
+#[test]
 fn another_environments_misses_are_its_own() {
     let command = ["pingpong".to_owned()];
     let wanted =
@@ -394,6 +412,8 @@ fn check(arguments: &[&str], qemu: Option<&FilePath>, status: i32, shows: &[&str
 fn bad_input_is_a_line_and_a_status() {
     check(&["tlb", "nosuch"], None, 1, &["there is no program nosuch", "programs: "]);
     check(&["tlb", "--step", "many"], None, 2, &["invalid value 'many'"]);
+    check(&["tlb", "--clock", "rtc", "--step", "1"], None, 1, &["leave out --clock"]);
+    check(&["tlb", "--clock", "rtc", "--machine", "decstation"], None, 1, &["leave out --clock"]);
     check(&["trace", "frob"], None, 2, &["possible values: exception, transfer"]);
     check(
         &["tlb", "endings", "status", "--step", "0"],

@@ -203,6 +203,8 @@ fn watched(watch: &Watch, instruction: *mut Instruction, address: u32, word: Opt
     }
     match word {
         Some(JUMP_K0) if address < KERNEL_START => call(instruction, on_jump, 0),
+        // What else a program has is an exception.
+        _ if address < KERNEL_START => {}
         Some(word) if word == TLB_WRITES[0] => call(instruction, on_tlb_write_random, address),
         Some(word) if word == TLB_WRITES[1] => call(instruction, on_tlb_write_indexed, address),
         Some(word) if word & READ_RANDOM.0 == READ_RANDOM.1 => call(instruction, on_random, address),

@@ -23,7 +23,7 @@ use crate::machine::Machine;
 use crate::run::{self, Clock};
 use crate::session::End;
 use crate::{cli, terminal};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use layout::Layout;
 use record::{Path, Record};
@@ -43,7 +43,7 @@ pub struct Options {
     /// Refill so that the TLB has no more entries than the processor's (Malta: two instructions more; QEMU would keep what is replaced)
     #[arg(long)]
     faithful: bool,
-    /// The clock that ends time slices
+    /// The clock that ends time slices: a program that waits for that needs one (on malta, and without --step)
     #[arg(long, value_name = "CLOCK", default_value = "none")]
     clock: Clock,
     /// Explain the miss of this number instruction by instruction: what each is for, and what it changes
@@ -66,6 +66,14 @@ pub struct Options {
 /// Watches a program, and gives its exit status.
 pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     let Options { machine, faithful, clock, step, summary, json, .. } = *options;
+    ensure!(
+        clock == Clock::None || machine == Machine::Malta,
+        "GXemul's clocks run too fast while it shows each instruction: leave out --clock"
+    );
+    ensure!(
+        clock == Clock::None || step.is_none(),
+        "--step runs the program twice, which must be the same: leave out --clock"
+    );
     let page = options.html.as_deref().map(Page::create).transpose()?;
     // Where nothing else is asked for, the run may end with the miss that is to be explained.
     let until = step.filter(|_| !summary && !json && page.is_none());
@@ -86,7 +94,7 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     let mut watched = watched?;
     let interrupted = watched.end == Some(End::Interrupted);
     let first_hit = || watched.record.misses.iter().find(|miss| miss.path == Path::Hit).map(|miss| miss.n);
-    let stepped = step.or_else(|| first_hit().filter(|_| page.is_some()));
+    let stepped = step.or_else(|| first_hit().filter(|_| page.is_some() && clock == Clock::None));
     if let Some(n) = stepped.filter(|_| !interrupted) {
         watched.record.walk = Some(paths::miss(workspace, machine, &watched.prepared, &watched.record, n)?);
     }
@@ -197,9 +205,11 @@ impl Page {
     }
 }
 
-/// Writes a line. Where nobody reads any more, the guest goes on.
+/// Writes a line. Where nobody reads any more, the run ends.
 fn say(words: &str) {
-    let _ = writeln!(std::io::stdout(), "{}", words.trim_end_matches('\n'));
+    if writeln!(std::io::stdout(), "{}", words.trim_end_matches('\n')).is_err() {
+        terminal::interrupt();
+    }
 }
 
 /// The program's exit status.

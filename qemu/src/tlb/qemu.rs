@@ -76,7 +76,8 @@ impl Log {
             let mut words = words.split(' ');
             let epc = words.nth(2).context("no EPC")?;
             let code = words.nth(1).context("no cause")?;
-            self.exception = Some((hexadecimal(epc)?, code.parse().context("no number")?));
+            // An exception of debug mode has -1.
+            self.exception = Some((hexadecimal(epc)?, code.parse::<i32>().context("no number")? as u32));
         } else if let Some(words) = line.strip_prefix(REGISTERS) {
             let mut words = words.split_whitespace();
             let cause = hexadecimal(words.nth(2).context("no Cause")?)?;

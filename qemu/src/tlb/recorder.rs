@@ -85,8 +85,11 @@ impl Recorder {
         self.refuse_from(0);
     }
 
-    /// All misses, and the environments that missed.
-    pub fn finish(self) -> (Vec<Miss>, BTreeMap<u32, Environment>) {
+    /// All misses, and the environments that missed. One that the kernel was still about is left out.
+    pub fn finish(mut self) -> (Vec<Miss>, BTreeMap<u32, Environment>) {
+        if let Some(unfinished) = self.stay.and_then(|stay| stay.miss) {
+            self.misses.truncate(unfinished);
+        }
         (self.misses, self.environments)
     }
 

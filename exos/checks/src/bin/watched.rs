@@ -10,7 +10,7 @@ use exos::machine;
 use exos_checks::markers::Span;
 use exos_checks::paths;
 use exos_checks::raw::spans::{self, around};
-use exos_checks::tap::{self, Outcome};
+use exos_checks::tap;
 
 exos::entry!(main);
 

@@ -84,12 +84,12 @@ global_asm!(
     "mfc0  $k0, $1",                            // k0 = Random
     "mtc0  $k0, $0",                            // Index = Random
     "ehb",                                      // hazard: Index, EntryLo0, EntryLo1 before tlbwi
-    "tlbwi",
+    "tlbwi",                                    // the same entry as tlbwr's, but QEMU then really forgets the old one
     ".else",
     "ehb",                                      // hazard: EntryLo0, EntryLo1 before tlbwr
-    "tlbwr",
+    "tlbwr",                                    // load the pair in place of a random one
     ".endif",
-    "eret",                                     // go on there, in user mode
+    "eret",                                     // repeat the access
 
     // A miss in the guaranteed segment, answered in Rust: bool aegis_miss(BadVAddr), true if the application must handle it.
     // It may happen between any two instructions, so all caller-saved registers are kept.

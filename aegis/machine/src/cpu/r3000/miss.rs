@@ -85,7 +85,7 @@ global_asm!(
     "addiu $k0, $k0, 1",                        // one more
     "sw    $k0, %lo({INFO} + {COUNT_OVERFLOW})($k1)", // count it
     "mfc0  $k0, $14",                           // k0 = EPC
-    "tlbwr",
+    "tlbwr",                                    // load the page in place of a random one
     back_to_user!("$k0", "$k1"),
 
     // A miss in the guaranteed segment, answered in Rust: bool aegis_miss(BadVAddr), true if the application must handle it.
