@@ -33,6 +33,7 @@ pub mod listing;
 pub mod machine;
 mod malta;
 mod noise;
+pub mod numbers;
 pub mod peer;
 pub mod run;
 pub mod session;

@@ -1,6 +1,7 @@
 //! The report: a table for a terminal, and one in Markdown.
 
 use super::results::{Figure, Results};
+use crate::numbers::grouped;
 use crate::peer::Peer;
 use aegis_bench::{OPERATIONS, Operation};
 use std::fmt::Write;
@@ -13,20 +14,12 @@ pub struct Report<'a> {
     pub peer: Option<&'a Peer>,
 }
 
-/// A number of instructions as people write it: no digits behind the point where there is nothing to say, and blanks between thousands.
+/// A number of instructions as people write it: no digits behind the point where there is nothing to say, and commas between thousands.
 pub fn instructions(value: f64) -> String {
     if value < 100.0 && value.fract() != 0.0 {
         return format!("{value:.1}");
     }
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(value.round() as u64)
 }
 
 impl Report<'_> {

@@ -1,5 +1,6 @@
 //! Misses for a terminal: a line each, and totals.
 
+use crate::numbers::grouped;
 use crate::tlb::record::{Access, Mapping, Miss, Path, Record};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -122,17 +123,4 @@ fn table(words: &mut String, title: &str, misses: impl Iterator<Item = (String, 
     if left > 0 {
         let _ = writeln!(words, "{:>9} and {left} more", "...");
     }
-}
-
-/// `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut words = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            words.push(',');
-        }
-        words.push(digit);
-    }
-    words
 }

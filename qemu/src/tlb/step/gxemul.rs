@@ -20,8 +20,8 @@ const PROMPT: &[u8] = b"GXemul> ";
 const ANSWERS: Duration = Duration::from_secs(300);
 /// Bytes of a word.
 const WORD: u32 = 4;
-/// Registers of coprocessor 0 under GXemul's names.
-const CP0: [(&str, &str); 8] = [
+/// Registers of coprocessor 0 under GXemul's names, and under the manual's.
+pub const CP0: [(&str, &str); 9] = [
     ("index", "Index"),
     ("random", "Random"),
     ("entrylo0", "EntryLo"),
@@ -30,10 +30,11 @@ const CP0: [(&str, &str); 8] = [
     ("entryhi", "EntryHi"),
     ("status", "Status"),
     ("cause", "Cause"),
+    ("epc", "EPC"),
 ];
 
 /// Status of the R3000: the last load missed in the data cache.
-const STATUS_CM: u32 = 1 << 19;
+pub const STATUS_CM: u32 = 1 << 19;
 
 /// A guest in GXemul, under its debugger.
 pub struct Dialogue {
@@ -117,7 +118,7 @@ impl Debugger for Dialogue {
         for (register, name) in registers.iter_mut().zip(names()).skip(1) {
             *register = value(name)?;
         }
-        let mut cp0 = BTreeMap::from([("EPC", value("epc")?)]);
+        let mut cp0 = BTreeMap::new();
         for (name, known_as) in CP0 {
             cp0.insert(known_as, value(name)?);
         }

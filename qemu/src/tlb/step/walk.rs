@@ -118,7 +118,7 @@ impl Explainer<'_> {
         let source = self.listing.at(address).cloned().or_else(|| self.line_of(function.as_deref()?));
         Step {
             address,
-            symbol: label.or(function),
+            symbol: label.or_else(|| Some(function?.split(" (").next()?.to_owned())),
             word,
             text: disassemble(self.machine, word, address),
             kernel: address >= aegis_counter::KERNEL_START,
