@@ -19,7 +19,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -253,7 +252,7 @@ fn sums<'a>(outputs: impl Iterator<Item = &'a str>) -> Sums {
 
 /// Shows on a terminal how far the runs are.
 struct Progress {
-    terminal: bool,
+    line: terminal::Progress,
     steps: u64,
     seeds: usize,
     at: Mutex<BTreeMap<u32, u64>>,
@@ -261,8 +260,7 @@ struct Progress {
 
 impl Progress {
     fn new(seeds: &[u32], steps: u64) -> Progress {
-        let terminal = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Progress { terminal, steps, seeds: seeds.len(), at: Mutex::new(BTreeMap::new()) }
+        Progress { line: terminal::Progress::new(true), steps, seeds: seeds.len(), at: Mutex::new(BTreeMap::new()) }
     }
 
     /// Looks for news in the output behind the first `shown` bytes.
@@ -274,17 +272,14 @@ impl Progress {
         *shown = end + 1;
         let far =
             news.lines().filter_map(|line| line.strip_prefix("fuzz: ")?.split_once(" of ")?.0.parse().ok()).next_back();
-        let (Some(far), true, Ok(mut at)) = (far, self.terminal, self.at.lock()) else { return };
+        let (Some(far), Ok(mut at)) = (far, self.at.lock()) else { return };
         at.insert(seed, far);
         let done: u64 = at.values().sum();
-        eprint!("\r\x1b[K{done} of {} steps ...", self.steps * self.seeds as u64);
-        let _ = std::io::stderr().flush();
+        self.line.show(format_args!("{done} of {} steps ...", self.steps * self.seeds as u64));
     }
 
     fn clear(&self) {
-        if self.terminal {
-            eprint!("\r\x1b[K");
-        }
+        self.line.clear();
     }
 }
 

@@ -19,20 +19,24 @@ pub mod tables;
 pub mod watch;
 
 use crate::cargo::Workspace;
+use crate::cli;
 use crate::machine::Machine;
 use crate::run::{self, Clock};
 use crate::session::End;
-use crate::{cli, terminal};
+use crate::terminal::{self, Progress};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use layout::Layout;
 use record::{Path, Record};
 use std::fs::{File, OpenOptions};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path as FilePath, PathBuf};
 use step::paths::{self, Traced};
 use step::walk;
 use watch::{Wanted, Watched};
+
+/// How many misses pass between two times that progress is shown.
+const PROGRESS: u32 = 64;
 
 /// Options of `./x tlb`.
 #[derive(Args)]
@@ -83,14 +87,16 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     if lines {
         say(show::HEADING);
     }
-    let mut progress = Progress::new(!lines);
+    let progress = Progress::new(!lines);
     let watched = watch::watch(workspace, &wanted, &mut |miss| {
         if lines {
             say(&show::line(miss));
         }
-        progress.count(miss);
+        if miss.n.is_multiple_of(PROGRESS) {
+            progress.show(format_args!("{} misses, {} instructions ...", miss.n, miss.at));
+        }
     });
-    progress.end();
+    drop(progress);
     let mut watched = watched?;
     let interrupted = watched.end == Some(End::Interrupted);
     let first_hit = || watched.record.misses.iter().find(|miss| miss.path == Path::Hit).map(|miss| miss.n);
@@ -149,34 +155,6 @@ pub fn trace(workspace: &Workspace, options: &TraceOptions) -> Result<u8> {
     }
     say(&if json { serde_json::to_string_pretty(&record).context("a record is JSON")? } else { words });
     Ok(0)
-}
-
-/// How far a run has come, on a terminal where nothing else shows it.
-struct Progress {
-    shown: bool,
-    misses: u32,
-}
-
-impl Progress {
-    /// How many misses pass between two times that it is shown.
-    const EVERY: u32 = 64;
-
-    fn new(wanted: bool) -> Progress {
-        Progress { shown: wanted && std::io::stderr().is_terminal(), misses: 0 }
-    }
-
-    fn count(&mut self, miss: &record::Miss) {
-        if self.shown && self.misses.is_multiple_of(Progress::EVERY) {
-            eprint!("\r{} misses, {} instructions\x1b[K", miss.n, miss.at);
-        }
-        self.misses += 1;
-    }
-
-    fn end(&self) {
-        if self.shown {
-            eprint!("\r\x1b[K");
-        }
-    }
 }
 
 /// The file of a page, which can be written.

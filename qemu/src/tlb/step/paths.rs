@@ -5,7 +5,7 @@ use crate::listing::Listing;
 use crate::machine::{Machine, Vectors};
 use crate::run::Prepared;
 use crate::symbols::Symbols;
-use crate::terminal;
+use crate::terminal::{self, Progress};
 use crate::tlb::layout::Layout;
 use crate::tlb::record::{Miss, Record, Walk};
 use crate::tlb::step::walk::{Explainer, walk};
@@ -24,6 +24,9 @@ const INSTRUCTION: u32 = 4;
 /// Cause: the code, and the two that are TLB misses.
 const CODE: u32 = 0x7c;
 const MISSES: [u32; 2] = [2 << 2, 3 << 2];
+
+/// How many refills pass between two times that progress is shown.
+const PROGRESS: usize = 64;
 
 /// What `./x trace` steps through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -66,9 +69,14 @@ pub fn miss(workspace: &Workspace, machine: Machine, prepared: &Prepared, record
     debugger.break_at(refill)?;
     let upto = &record.misses[..=index];
     let refills = upto.iter().filter(|miss| miss.vector == refill).count();
-    for _ in 0..refills {
+    let progress = Progress::new(true);
+    for done in 0..refills {
+        if done.is_multiple_of(PROGRESS) {
+            progress.show(format_args!("on the way to miss {n}: {done} of {refills} refills ..."));
+        }
         go_on(debugger)?;
     }
+    drop(progress);
     if miss.vector != refill {
         // Those behind the last refill came by the general vector.
         debugger.break_at(general)?;
