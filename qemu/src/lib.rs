@@ -4,7 +4,7 @@
 //! packs the programs, stripped of their symbols; [`machine`] lists the machines, a [`board`] is one to be switched on, and
 //! `malta` and `decstation` know how its emulator is started; [`session`] runs it and never waits for ever; [`annotate`] adds
 //! the names from [`symbols`] to backtraces, and a [`listing`] lays the kernel's assembly beside its source; [`run`], [`debug`],
-//! [`audit`], [`bench`], [`docs`], [`fuzz`] and [`test`] are the commands. [`cases`] is the
+//! [`audit`], [`bench`], [`docs`], [`fuzz`], [`tlb`] and [`test`](mod@test) are the commands. [`cases`] is the
 //! table of tests in the emulator, made of [`case`]s, and [`counts`] what is counted there, or in a [`counted`] run: by QEMU's plugin, or by
 //! [`trace`]; [`calibration`] tells whether it is counted truly. [`tlb`] records a run's TLB misses, and makes a page of them, which is tested in a
 //! [`browser`].
