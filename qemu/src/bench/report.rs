@@ -19,7 +19,7 @@ pub fn instructions(value: f64) -> String {
     if value < 100.0 && value.fract() != 0.0 {
         return format!("{value:.1}");
     }
-    grouped(value.round() as u64)
+    grouped(value.round_ties_even() as u64)
 }
 
 impl Report<'_> {
