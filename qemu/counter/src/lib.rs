@@ -29,6 +29,13 @@ use std::collections::BTreeMap;
 /// First address that user mode cannot reach.
 pub const KERNEL_START: u32 = 0x8000_0000;
 
+/// The instruction `tlbwr`, of both processors.
+pub const TLBWR: u32 = 0x4200_0006;
+/// The instruction `tlbwi`, of both processors.
+pub const TLBWI: u32 = 0x4200_0002;
+/// The instruction `jr $k0`, by which a program resumes without the kernel.
+pub const JR_K0: u32 = 0x0340_0008;
+
 /// The number in a marker, `lui $zero, number`; none if `word` is another instruction.
 pub const fn marker(word: u32) -> Option<u16> {
     const LUI_ZERO: u32 = 0x3c00;

@@ -10,7 +10,7 @@
 mod api;
 mod watch;
 
-use aegis_counter::{Counter, Entered, KERNEL_START, Tally, marker};
+use aegis_counter::{Counter, Entered, JR_K0, KERNEL_START, TLBWI, TLBWR, Tally, marker};
 use api::{Arguments, Block, Count, Instruction, Listener, PluginId};
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::path::PathBuf;
@@ -23,11 +23,8 @@ const VECTORS: [u32; 3] = [0x8000_0000, 0x8000_0180, 0x8000_0200];
 /// `eret` and `deret`.
 const RETURNS: [u32; 2] = [0x4200_0018, 0x4200_001f];
 
-/// `tlbwr`, `tlbwi` and, under a mask, `mfc0 rt, Random`.
-const TLB_WRITES: [u32; 2] = [0x4200_0006, 0x4200_0002];
+/// `mfc0 rt, Random`, under a mask.
 const READ_RANDOM: (u32, u32) = (0xffe0_ffff, 0x4000_0800);
-/// `jr $k0`.
-const JUMP_K0: u32 = 0x0340_0008;
 
 static COUNTER: Mutex<Counter> = Mutex::new(Counter::new());
 static WATCH: Mutex<Option<Watch>> = Mutex::new(None);
@@ -127,16 +124,8 @@ extern "C" fn on_point(_cpu: c_uint, address: *mut c_void) {
     tell(|watch| watch.at(address.addr() as u32));
 }
 
-extern "C" fn on_tlb_write_random(_cpu: c_uint, address: *mut c_void) {
-    tell(|watch| watch.tlb(TLB_WRITES[0], address.addr() as u32));
-}
-
-extern "C" fn on_tlb_write_indexed(_cpu: c_uint, address: *mut c_void) {
-    tell(|watch| watch.tlb(TLB_WRITES[1], address.addr() as u32));
-}
-
-extern "C" fn on_random(_cpu: c_uint, address: *mut c_void) {
-    tell(|watch| watch.tlb(READ_RANDOM.1, address.addr() as u32));
+extern "C" fn on_tlb(_cpu: c_uint, word: *mut c_void) {
+    tell(|watch| watch.tlb(word.addr() as u32));
 }
 
 extern "C" fn on_return(_cpu: c_uint, _data: *mut c_void) {
@@ -202,12 +191,11 @@ fn watched(watch: &Watch, instruction: *mut Instruction, address: u32, word: Opt
         call(instruction, on_point, address);
     }
     match word {
-        Some(JUMP_K0) if address < KERNEL_START => call(instruction, on_jump, 0),
+        Some(JR_K0) if address < KERNEL_START => call(instruction, on_jump, 0),
         // What else a program has is an exception.
         _ if address < KERNEL_START => {}
-        Some(word) if word == TLB_WRITES[0] => call(instruction, on_tlb_write_random, address),
-        Some(word) if word == TLB_WRITES[1] => call(instruction, on_tlb_write_indexed, address),
-        Some(word) if word & READ_RANDOM.0 == READ_RANDOM.1 => call(instruction, on_random, address),
+        Some(write @ (TLBWR | TLBWI)) => call(instruction, on_tlb, write),
+        Some(read) if read & READ_RANDOM.0 == READ_RANDOM.1 => call(instruction, on_tlb, READ_RANDOM.1),
         _ => {}
     }
 }

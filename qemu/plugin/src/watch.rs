@@ -3,7 +3,7 @@
 //! ```text
 //! aegis enter VECTOR USER KERNEL PID   a stay in the kernel begins; PID: the name of the environment that runs
 //! aegis at ADDRESS                     an instruction that was asked for (point=ADDRESS) is about to be executed
-//! aegis tlb WORD ADDRESS               so is tlbwr, tlbwi or a read of Random, in the kernel
+//! aegis tlb WORD                       so is tlbwr, tlbwi or a read of Random, in the kernel
 //! aegis entry PLACE WORD...            this entry of the software TLB has become this, during the stay that ends with the next line:
 //! aegis leave PC USER KERNEL PID       user mode goes on; PC is 0 where what it goes on with cannot be fetched, of which QEMU tells
 //! aegis resume PC USER KERNEL          user mode goes on behind a jump through k0, which is how a program resumes without the kernel
@@ -117,8 +117,8 @@ impl Watch {
     }
 
     /// An instruction that has to do with the hardware TLB is about to be executed.
-    pub fn tlb(&mut self, word: u32, address: u32) {
-        self.say(format_args!("tlb {word:x} {address:x}"));
+    pub fn tlb(&mut self, word: u32) {
+        self.say(format_args!("tlb {word:x}"));
     }
 
     /// A marker is about to be executed.

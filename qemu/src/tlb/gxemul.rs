@@ -16,14 +16,12 @@ use crate::tlb::hardware::{self, Size};
 use crate::tlb::layout::Layout;
 use crate::tlb::record::StlbEntry;
 use crate::trace::{Line, Observer, hex};
-use aegis_counter::{KERNEL_START, Tally, marker};
+use aegis_counter::{JR_K0, KERNEL_START, TLBWI, TLBWR, Tally, marker};
 use std::collections::BTreeMap;
 
 /// Names of exceptions, in the order of their codes.
 const EXCEPTIONS: [&str; 13] =
     ["INT", "MOD", "TLBL", "TLBS", "ADEL", "ADES", "IBE", "DBE", "SYS", "BP", "RI", "CPU", "OV"];
-/// `tlbwr` and `tlbwi`.
-const TLB_WRITES: [u32; 2] = [0x4200_0006, 0x4200_0002];
 /// `mtc0` under a mask, and the registers that it may write, as they stand in the word.
 const MTC0: (u32, u32) = (0xffe0_0000, 0x4080_0000);
 const ENTRY_LO: u32 = 2;
@@ -31,8 +29,6 @@ const CONTEXT: u32 = 4;
 const ENTRY_HI: u32 = 10;
 /// `sw`, as it stands in the word.
 const SW: u32 = 0x2b;
-/// `jr $k0`.
-const JUMP_K0: u32 = 0x0340_0008;
 /// The registers Index and Random hold a place from this bit on, of six.
 const PLACE_SHIFT: u32 = 8;
 const PLACE_MASK: u32 = 63;
@@ -88,6 +84,9 @@ impl Watcher {
 
     /// Tells what the stay that ends has done to the STLB.
     fn end_stay(&mut self) {
+        if self.tag_stores.is_empty() {
+            return;
+        }
         let stores = std::mem::take(&mut self.tag_stores);
         let written = std::mem::take(&mut self.written);
         let before = self.lines.clone();
@@ -131,12 +130,12 @@ impl Watcher {
             if let Some(offset) = offset.filter(|offset| offset % self.layout.entry_bytes as u32 / WORD == 0) {
                 *self.tag_stores.entry(offset / self.layout.entry_bytes as u32).or_default() += 1;
             }
-        } else if let Some(is_indexed) = TLB_WRITES.iter().position(|&write| write == word) {
+        } else if matches!(word, TLBWR | TLBWI) {
             let field = |name: &str| number_after(text, name);
-            let place = if is_indexed == 1 { field("index=") } else { field("random=") };
+            let place = if word == TLBWI { field("index=") } else { field("random=") };
             if let (Some(place), Some(entry_hi), Some(lo)) = (place, field("hi="), field("lo0=")) {
                 let place = place >> PLACE_SHIFT & PLACE_MASK;
-                let index = if is_indexed == 1 { place } else { next_random(place) };
+                let index = if word == TLBWI { place } else { next_random(place) };
                 self.events.push(Event::Tlb(TlbEvent::Written { index, entry_hi, lo }));
                 if lo != 0
                     && let Some(&tag) = self.tags.get(&self.layout.environment(entry_hi))
@@ -188,7 +187,7 @@ impl Observer for Watcher {
         let Some(line) = line else { return };
         if address >= KERNEL_START {
             self.kernel_instruction(line.word, line.text);
-        } else if line.word == JUMP_K0 {
+        } else if line.word == JR_K0 {
             self.jumped = Some(0);
         }
         if let Some(number) = marker(line.word) {

@@ -10,7 +10,7 @@ use crate::tlb::event::{Current, Event, Exception, Point, TlbEvent};
 use crate::tlb::labels::Labels;
 use crate::tlb::layout::Layout;
 use crate::tlb::record::StlbEntry;
-use aegis_counter::Tally;
+use aegis_counter::{TLBWI, TLBWR, Tally};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -110,8 +110,8 @@ impl Log {
             "resume" => Event::Resume { pc: word(0)?, now: now()? },
             "at" => Event::At(*self.points.get(&word(0)?).context("nobody has asked for this address")?),
             "tlb" => Event::Tlb(match word(0)? {
-                0x4200_0006 => TlbEvent::WriteRandom,
-                0x4200_0002 => TlbEvent::WriteIndexed,
+                TLBWR => TlbEvent::WriteRandom,
+                TLBWI => TlbEvent::WriteIndexed,
                 _ => TlbEvent::ReadRandom,
             }),
             "entry" => {

@@ -5,6 +5,7 @@ use crate::machine::Machine;
 use crate::symbols::Symbols;
 use crate::tlb::record::{Memory, Source, Step, TlbEntry, Walk};
 use crate::tlb::step::{Debugger, Executed, State, names};
+use aegis_counter::{TLBWI, TLBWR};
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,8 +15,6 @@ const LONGEST: usize = 20_000;
 /// The major opcodes of loads and stores of the processor's own registers: the first store, the last store; the first load, the last load.
 const STORES: (u32, u32) = (0x28, 0x2e);
 const LOADS: (u32, u32) = (0x20, 0x26);
-/// `tlbwr` and `tlbwi`.
-const TLB_WRITES: [u32; 2] = [0x4200_0006, 0x4200_0002];
 /// Number of the register `ra`.
 const RA: usize = 31;
 
@@ -58,7 +57,7 @@ pub fn walk(
             let own = if index == last { changes.without(&walk.steps, index) } else { changes.link(instruction.word) };
             let mut step = explainer.explain(instruction, &before);
             (step.registers, step.cp0) = (own.registers, own.cp0);
-            if TLB_WRITES.contains(&instruction.word) {
+            if matches!(instruction.word, TLBWR | TLBWI) {
                 step.tlb = loaded.cloned();
             }
             walk.steps.push(step);
