@@ -17,14 +17,14 @@ pub fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
         return Ok(());
     }
     if browser::find().is_none() {
-        report.skipped(GROUP, &browser::missing());
+        report.missing(GROUP, &browser::missing());
         return Ok(());
     }
     report.progress("building the tests in a browser");
     match workspace.build(["test", "--no-run", "--tests", "-p", PACKAGE], &[]) {
         Ok(built) => {
             for artifact in built.iter().filter(|built| built.is_test_file && built.executable.is_some()) {
-                host::run_binary(workspace, artifact, &[], report)?;
+                host::run_binary(workspace, artifact, &[], &[], report)?;
             }
         }
         Err(error) => report.always_failed("build::browser", &format!("{error:#}")),

@@ -99,7 +99,7 @@ fn gdb(workspace: &Workspace, report: &mut Report) -> Result<()> {
         return Ok(());
     }
     if find_debugger().is_err() {
-        report.skipped(GDB, "there is no gdb that knows MIPS (`./x debug` installs one on Debian)");
+        report.missing(GDB, "there is no gdb that knows MIPS (./x setup gets one on Debian)");
         return Ok(());
     }
     report.progress(GDB);

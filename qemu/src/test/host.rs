@@ -26,8 +26,20 @@ pub const PACKAGES: [&str; 10] = [
 /// Longest time that the tests of one file or library may take.
 const LIMIT: Duration = Duration::from_secs(900);
 
-/// Runs the tests. Those that look at a kernel image find it by a variable for each machine.
-pub fn run(workspace: &Workspace, images: &[Built], report: &mut Report) -> Result<()> {
+/// Tests on the host that start a machine's emulator, by what their full names begin with.
+const EMULATED: [(Machine, &[&str]); 2] = [
+    (Machine::Malta, &["aegis-host::plugin::", "aegis-host::tlb::"]),
+    (Machine::Decstation, &["aegis-host::trace::", "aegis-host::tlb::"]),
+];
+
+/// Runs the tests. Those that look at a kernel image find it by a variable for each machine; those that start an emulator that is
+/// `absent`, for the reason that stands there, are missing.
+pub fn run(
+    workspace: &Workspace,
+    images: &[Built],
+    absent: &[(Machine, String)],
+    report: &mut Report,
+) -> Result<()> {
     report.progress("building the host tests");
     let packages: Vec<&str> = PACKAGES.iter().flat_map(|package| ["-p", package]).collect();
     let arguments = [&["test", "--no-run", "--lib", "--tests"], packages.as_slice()].concat();
@@ -36,7 +48,7 @@ pub fn run(workspace: &Workspace, images: &[Built], report: &mut Report) -> Resu
             built.retain(|built| built.is_test && built.executable.is_some());
             built.sort_by_key(|built| (PACKAGES.iter().position(|&name| name == built.package), built.name.clone()));
             for artifact in &built {
-                run_binary(workspace, artifact, images, report)?;
+                run_binary(workspace, artifact, images, absent, report)?;
             }
         }
         Err(error) => report.always_failed("build::host", &format!("{error:#}")),
@@ -53,7 +65,13 @@ fn image_variable(machine: Machine) -> &'static str {
 }
 
 /// Runs the wanted tests of one file or library.
-pub fn run_binary(workspace: &Workspace, built: &Artifact, images: &[Built], report: &mut Report) -> Result<()> {
+pub fn run_binary(
+    workspace: &Workspace,
+    built: &Artifact,
+    images: &[Built],
+    absent: &[(Machine, String)],
+    report: &mut Report,
+) -> Result<()> {
     let group = if built.is_test_file { format!("{}::{}", built.package, built.name) } else { built.package.clone() };
     let executable = built.executable.as_ref().context("only programs are run")?;
     let mut command = Command::new(executable);
@@ -74,6 +92,13 @@ pub fn run_binary(workspace: &Workspace, built: &Artifact, images: &[Built], rep
     let mut wanted: BTreeSet<&str> = listed.lines().filter_map(|line| line.strip_suffix(": test")).collect();
     let all = wanted.len();
     wanted.retain(|name| report.wants(&full_name(name)));
+    wanted.retain(|name| match why_missing(&full_name(name), absent) {
+        Some(why) => {
+            report.missing(&full_name(name), why);
+            false
+        }
+        None => true,
+    });
     if wanted.is_empty() {
         return Ok(());
     }
@@ -114,6 +139,15 @@ pub fn run_binary(workspace: &Workspace, built: &Artifact, images: &[Built], rep
         report.always_failed(&group, &format!("the tests ended badly ({end:?})\n{}", tail(&output.text)));
     }
     Ok(())
+}
+
+/// The reason why the test `name` cannot be run, if it starts one of the `absent` emulators.
+fn why_missing<'a>(name: &str, absent: &'a [(Machine, String)]) -> Option<&'a str> {
+    let starts = |machine| {
+        let (_, tests) = EMULATED.iter().find(|(other, _)| *other == machine)?;
+        tests.iter().find(|test| name.starts_with(**test))
+    };
+    absent.iter().find(|(machine, _)| starts(*machine).is_some()).map(|(_, why)| why.as_str())
 }
 
 /// Runs the examples in the documentation.

@@ -56,7 +56,7 @@ fn check(
         return Ok(());
     }
     if !has_clippy(workspace) {
-        report.skipped(name, "this toolchain has no clippy (rustup's has)");
+        report.missing(name, "this toolchain lacks clippy (rustup component add clippy; Debian: rust-web-clippy)");
         return Ok(());
     }
     report.progress(name);

@@ -15,7 +15,12 @@ const RUNS: [(&str, &str, &[&str]); 2] = [
 pub fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
     for (name, package, filters) in RUNS.into_iter().filter(|(name, ..)| report.wants(name)).collect::<Vec<_>>() {
         if !has_miri(workspace) {
-            report.skipped(name, "this toolchain has no Miri (rustup component add miri)");
+            // Debian packages no Miri.
+            if std::env::var_os("RUSTUP_TOOLCHAIN").is_some() {
+                report.missing(name, "this toolchain lacks its component Miri (rustup component add miri)");
+            } else {
+                report.skipped(name, "Debian's toolchain has no Miri (rustup's has)");
+            }
             continue;
         }
         report.progress(name);

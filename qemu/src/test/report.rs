@@ -8,7 +8,10 @@ pub struct Report {
     /// Parts of the tests, in order, and how many tests of each have passed. The last one goes on.
     passed: Vec<(String, usize)>,
     failed: Vec<String>,
+    /// Left out, since a machine cannot show them.
     skipped: usize,
+    /// Left out for want of something that can be installed.
+    missing: Vec<String>,
     terminal: bool,
 }
 
@@ -16,7 +19,7 @@ impl Report {
     /// For tests whose name contains `filter`.
     pub fn new(filter: String) -> Report {
         let terminal = std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Report { filter, passed: Vec::new(), failed: Vec::new(), skipped: 0, terminal }
+        Report { filter, passed: Vec::new(), failed: Vec::new(), skipped: 0, missing: Vec::new(), terminal }
     }
 
     /// What follows belongs to the part `name`, whose tests are summed up apart.
@@ -90,7 +93,20 @@ impl Report {
         self.failed.push(name.to_owned());
     }
 
-    /// Says that a wanted test is left out.
+    /// Notes that a wanted test is left out for want of something that can be installed.
+    pub fn missing(&mut self, name: &str, why: &str) {
+        if self.wants(name) {
+            self.always_missing(name, why);
+        }
+    }
+
+    /// Notes that tests are left out, of which one may be wanted, for want of something that can be installed.
+    pub fn always_missing(&mut self, name: &str, why: &str) {
+        self.line(&format!("MISS  {name}: {why}"));
+        self.missing.push(name.to_owned());
+    }
+
+    /// Notes that a wanted test is left out, since the machine or the toolchain has no such thing.
     pub fn skipped(&mut self, name: &str, why: &str) {
         if self.wants(name) {
             self.skipped += 1;
@@ -100,20 +116,30 @@ impl Report {
 
     /// Tests that have been run, or were left out for a reason.
     pub fn total(&self) -> usize {
-        self.passed() + self.failed.len() + self.skipped
+        self.passed() + self.failed.len() + self.skipped + self.missing.len()
     }
 
-    /// Shows the sum; true if nothing failed.
-    pub fn finish(&self) -> bool {
+    /// Shows the sum; true if nothing failed, and nothing was missing unless that is allowed.
+    pub fn finish(&self, allow_missing: bool) -> bool {
         self.clear();
-        if !self.failed.is_empty() {
-            say(format_args!("\nfailed:\n"));
-            self.failed.iter().for_each(|name| say(format_args!("  {name}\n")));
+        for (what, names) in [("failed", &self.failed), ("missing", &self.missing)] {
+            if !names.is_empty() {
+                say(format_args!("\n{what}:\n"));
+                names.iter().for_each(|name| say(format_args!("  {name}\n")));
+            }
+        }
+        if !self.missing.is_empty() && !allow_missing {
+            say(format_args!("Install what is missing (./x setup), or leave it out with --allow-missing.\n"));
         }
         let parts: Vec<String> = self.passed.iter().map(|(name, passed)| format!("{name} {passed}")).collect();
         let (passed, failed, skipped) = (self.passed(), self.failed.len(), self.skipped);
-        say(format_args!("{passed} passed, {failed} failed, {skipped} skipped (passed: {})\n", parts.join(", ")));
-        self.failed.is_empty()
+        let missing = match self.missing.len() {
+            0 => String::new(),
+            missing => format!(", {missing} missing"),
+        };
+        let parts = parts.join(", ");
+        say(format_args!("{passed} passed, {failed} failed, {skipped} skipped{missing} (passed: {parts})\n"));
+        self.failed.is_empty() && (self.missing.is_empty() || allow_missing)
     }
 
     fn line(&self, line: &str) {
@@ -140,7 +166,26 @@ mod tests {
         report.result("stlb::b", Err("broken".to_owned()));
         report.result("kernel::a", Err("not wanted".to_owned()));
         assert_eq!((report.passed(), report.failed.len(), report.total()), (1, 1, 2));
-        assert!(!report.finish());
+        assert!(!report.finish(true));
+    }
+
+    #[test]
+    fn what_is_missing_has_not_passed() {
+        let mut report = Report::new(String::new());
+        report.section("host");
+        report.result("stlb::a", Ok(()));
+        report.skipped("stlb::b", "the machine has no such thing");
+        assert!(report.finish(false));
+        report.missing("miri::stlb", "it is not installed");
+        assert!(!report.finish(false) && report.finish(true));
+        assert_eq!(report.total(), 3);
+    }
+
+    #[test]
+    fn what_is_missing_counts_only_where_it_is_wanted() {
+        let mut report = Report::new("stlb::a".to_owned());
+        report.missing("aegis-browser::page", "there is no browser");
+        assert_eq!(report.total(), 0);
     }
 
     #[test]
