@@ -13,12 +13,17 @@ struct Arguments {
     /// Show the commands that are executed
     #[arg(short, long, global = true)]
     verbose: bool,
+    /// Fetch nothing; ./x setup has fetched everything once
+    #[arg(long, global = true)]
+    offline: bool,
     #[command(subcommand)]
     verb: Verb,
 }
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Get all that is needed, so that --offline works: emulators, debugger, browser, toolchain, crates
+    Setup,
     /// Boot Aegis in the emulator and run a program
     Run(run::Options),
     /// Run all tests, or those whose name contains FILTER
@@ -43,6 +48,7 @@ enum Verb {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = Workspace::find(arguments.verbose).and_then(|workspace| match arguments.verb {
+        Verb::Setup => anyhow::bail!("the script ./x does that itself"),
         Verb::Run(options) => run::main(&workspace, &options),
         Verb::Test(options) => test::main(&workspace, &options),
         Verb::Audit(options) => audit::main(&workspace, &options),

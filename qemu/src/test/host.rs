@@ -34,12 +34,7 @@ const EMULATED: [(Machine, &[&str]); 2] = [
 
 /// Runs the tests. Those that look at a kernel image find it by a variable for each machine; those that start an emulator that is
 /// `absent`, for the reason that stands there, are missing.
-pub fn run(
-    workspace: &Workspace,
-    images: &[Built],
-    absent: &[(Machine, String)],
-    report: &mut Report,
-) -> Result<()> {
+pub fn run(workspace: &Workspace, images: &[Built], absent: &[(Machine, String)], report: &mut Report) -> Result<()> {
     report.progress("building the host tests");
     let packages: Vec<&str> = PACKAGES.iter().flat_map(|package| ["-p", package]).collect();
     let arguments = [&["test", "--no-run", "--lib", "--tests"], packages.as_slice()].concat();
