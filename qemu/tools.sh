@@ -23,6 +23,7 @@ package_of() {
 good() {
     case "$1" in
     qemu-system-mipsel)
+        [ -z "${AEGIS_QEMU:-}" ] || return 0 # the user has named one
         version=$(quick qemu-system-mipsel --version 2>/dev/null | sed -n 's/.*version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p')
         [ -n "$version" ] && newer "$version" "$QEMU_OLDEST"
         ;;

@@ -62,6 +62,11 @@ impl Host {
 
     /// Asks for QEMU, and gives the status, what was said, with the version of what is found at the end.
     fn provide(&self, user: u32, offline: bool) -> (i32, String) {
+        self.provide_with(user, offline, &[])
+    }
+
+    /// As [`Host::provide`], with these variables.
+    fn provide_with(&self, user: u32, offline: bool, variables: &[(&str, &str)]) -> (i32, String) {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools.sh");
         let script = format!(
             r#"say() {{ echo "x: $*"; }}; have() {{ command -v "$1" >/dev/null; }}; DEBIAN_RUST=
@@ -72,7 +77,7 @@ impl Host {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &script]).current_dir(self.directory.path()).env_clear();
         command.env("PATH", self.bin()).env("BIN", self.bin()).env("LOG", self.directory.path().join("log"));
-        command.env("USER_ID", user.to_string()).stdin(std::process::Stdio::null());
+        command.env("USER_ID", user.to_string()).envs(variables.iter().copied()).stdin(std::process::Stdio::null());
         let output = command.output().unwrap();
         let words = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8_lossy(&words).into_owned())
@@ -92,6 +97,13 @@ fn a_good_one_in_path_is_taken() {
     let host = Host::new(&[("qemu-system-mipsel", GOOD), ("apt-get", HARMLESS)]);
     let (status, words) = host.provide(ROOT, false);
     assert_eq!((status, words.as_str(), host.asked().as_str()), (0, "QEMU emulator version 7.2.0\n", ""));
+}
+
+#[test]
+fn one_that_the_user_names_is_taken() {
+    let host = Host::new(&[("apt-get", HARMLESS)]);
+    let (_, words) = host.provide_with(ROOT, false, &[("AEGIS_QEMU", "/opt/qemu")]);
+    assert!(host.asked().is_empty() && !words.contains("x: "), "{words}");
 }
 
 #[test]
