@@ -37,8 +37,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod arguments;
 pub mod branch;
 pub mod exceptions;
+pub mod fault;
 pub mod layout;
 pub mod page_table;
 pub mod status;

@@ -28,6 +28,15 @@ pub fn context() -> Env {
     env::current()
 }
 
+/// Puts a handler for an exception into the environment's context.
+///
+/// # Errors
+/// Those of the kernel's call `e_set`.
+pub fn set_handler(code: u32, address: u32) -> Result<(), Error> {
+    // SAFETY: left to the tests, as the module says.
+    unsafe { env::change(|context| context.xh[code as usize] = address) }
+}
+
 /// Inserts the binding of the page of `va`, as a pointer argument needs it.
 pub fn insert(va: u32) -> bool {
     memory::insert(va)
