@@ -1,11 +1,13 @@
-//! A process' arguments on their way from its parent: the words of its command line, the first of which is its name.
+//! A process' arguments on their way from its parent: the words of its command line, the first of
+//! which is its name.
 //!
-//! Each word is its length, in two bytes, the low one first, and its bytes. So a word may hold anything that a `str` may, blanks and
-//! zeros too, or nothing.
+//! Each word is its length, in two bytes, the low one first, and its bytes. So a word may hold
+//! anything that a `str` may, blanks and zeros too, or nothing.
 
 use alloc::vec::Vec;
 
-/// Bytes that all words together may take, [`WORD_BYTES`] for each beside its own. They lie in the page of the library's state.
+/// Bytes that all words together may take, [`WORD_BYTES`] for each beside its own. They lie in the
+/// page of the library's state.
 pub const BYTES: usize = 1024;
 
 /// Bytes that a word takes beside its own.

@@ -25,7 +25,8 @@ pub enum Fault {
     Misaligned,
 }
 
-/// Why an access was an exception; `None` where the cause concerns no address. `refused` is what the kernel says of the page, if it was asked.
+/// Why an access was an exception; `None` where the cause concerns no address. `refused` is what
+/// the kernel says of the page, if it was asked.
 pub fn why(context: &Context, cause: Cause, refused: Option<Error>) -> Option<Fault> {
     let address = context.badvaddr;
     let overflow = overflowed(context[Register::Sp], address).map(Fault::StackOverflow);
@@ -46,8 +47,9 @@ pub fn why(context: &Context, cause: Cause, refused: Option<Error>) -> Option<Fa
     }
 }
 
-/// The stack that is used up, where nothing but that explains an exception at `address`: it is the stack's guard page, or the stack pointer
-/// lies beyond that, and the address between the two. A large array moves the stack pointer over the guard page at once.
+/// The stack that is used up, where nothing but that explains an exception at `address`: it is the
+/// stack's guard page, or the stack pointer lies beyond that, and the address between the two. A
+/// large array moves the stack pointer over the guard page at once.
 fn overflowed(sp: u32, address: u32) -> Option<Area> {
     /// Nothing is mapped from here to the stack.
     const GAP: u32 = layout::REGIONS.end();
@@ -55,7 +57,8 @@ fn overflowed(sp: u32, address: u32) -> Option<Area> {
     if layout::STACK_GUARD.contains(address) || gap.contains(&sp) && (sp..gap.end).contains(&address) {
         return Some(layout::STACK);
     }
-    // Below the exception stack and its guard page are pages in use, then none, and then, as addresses wrap around, the kernel's.
+    // Below the exception stack and its guard page are pages in use, then none, and then, as
+    // addresses wrap around, the kernel's.
     let beyond = sp < layout::PAGE_BYTES && address < layout::PAGE_BYTES || sp >= USER_END;
     if layout::EXCEPTION_STACK_GUARD.contains(address) || beyond && address >= sp {
         return Some(layout::EXCEPTION_STACK);

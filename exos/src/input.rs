@@ -39,7 +39,8 @@ pub fn byte() -> Option<u8> {
     Some(byte)
 }
 
-/// Waits for the next byte, and leaves the processor to others. What has been printed of a line is shown first.
+/// Waits for the next byte, and leaves the processor to others. What has been printed of a line is
+/// shown first.
 ///
 /// # Panics
 /// In a critical section, and in an interrupt handler: the console's interrupt would never come.

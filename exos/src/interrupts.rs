@@ -19,8 +19,10 @@ pub use aegis_abi::interrupts::{CONSOLE, REPOSSESSION, REVOCATION, SLICE_END, TI
 /// What is done when an interrupt of a kind comes, given its arguments. It comes between any two instructions of the program, outside
 /// critical sections, with all interrupts masked.
 ///
-/// A handler may allocate, print, map pages and make processes: the library masks interrupts wherever it changes state of its own. It may
-/// give up the processor. It must not wait for an interrupt, as [`schedule::sleep`](crate::schedule::sleep) and
+/// A handler may allocate, print, and map pages: the library masks interrupts wherever it changes
+/// state that handlers may change. What takes it longer than the slice lasts, the program pays for,
+/// as in a [`critical`] section. It may give up the processor. It must not wait for an interrupt,
+/// as [`schedule::sleep`](crate::schedule::sleep) and
 /// [`input::wait`](crate::input::wait) do: none comes while it runs, and they panic.
 pub type Handler = fn([u32; 3]);
 
@@ -65,8 +67,9 @@ pub fn slices_ended() -> u32 {
 /// Is the program in a critical section?
 static CRITICAL: Cell<bool> = Cell::new(false);
 
-/// Does `body` without interrupts, and without losing the processor. So `body` must not wait for anything: what gives up the processor
-/// ([`crate::schedule`], [`crate::rpc`], [`Process::wait`](crate::process::Process::wait), [`crate::input`]) panics there.
+/// Does `body` without interrupts, and without losing the processor. So `body` must not wait for
+/// anything: what gives up the processor ([`crate::schedule`], [`crate::rpc`],
+/// [`Process::wait`](crate::process::Process::wait), [`crate::input`]) panics there.
 pub fn critical<R>(body: impl FnOnce() -> R) -> R {
     masked(|| {
         let outer = CRITICAL.get();
@@ -82,8 +85,9 @@ pub(crate) fn in_critical() -> bool {
     CRITICAL.get()
 }
 
-/// Changes state that interrupt handlers change too: does `body` without interrupts, for a few instructions more. What has come meanwhile,
-/// the end of the slice included, is acted on behind it, unless interrupts were masked before.
+/// Changes state that interrupt handlers change too: does `body` without interrupts, for a few
+/// instructions more. What has come meanwhile, the end of the slice included, is acted on behind
+/// it, unless interrupts were masked before.
 ///
 /// It keeps out no exception handler: an exception comes in spite of it.
 #[inline]

@@ -37,7 +37,8 @@ pub fn text(field: &[u8]) -> &str {
     str::from_utf8(&field[..end]).unwrap_or("?")
 }
 
-/// The command line: the program's name, then its arguments. A process has them as they were given to
+/// The command line: the program's name, then its arguments. A process has them as they were given
+/// to
 /// [`spawn`](crate::process::spawn); the first program as words that blanks separate.
 pub fn args() -> Args {
     loader::own_arguments().map_or_else(|| Args::of_loader(exposed::command_line()), Args::of_parent)

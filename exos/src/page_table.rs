@@ -10,8 +10,9 @@
 //! - a valid entry with [`ANONYMOUS`] owns its frame: unmapping gives it back;
 //! - a cached binding (TLB, STLB) equals its entry.
 //!
-//! Interrupt handlers map pages too, between any two instructions of the program. So each change is made in pieces that are short and
-//! undisturbed ([`Backing::undisturbed`]), and all of these hold between two pieces.
+//! Interrupt handlers map pages too, between any two instructions of the program. So each change is
+//! made in pieces that are short and undisturbed ([`Backing::undisturbed`]), and all of these hold
+//! between two pieces.
 
 use crate::layout;
 use aegis_abi::limits::{GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT, USER_END};
@@ -24,7 +25,8 @@ pub const ANONYMOUS: u32 = 1 << 1;
 /// Entries that are changed, or looked at, at a time: a small part of a slice.
 const PIECE: u32 = 128;
 
-/// As [`PIECE`], where frames may be given back, which takes the kernel long: it fills them with zeros.
+/// As [`PIECE`], where frames may be given back, which takes the kernel long: it fills them with
+/// zeros.
 const SMALL_PIECE: u32 = 8;
 
 /// Entries in a page of the page table.
@@ -108,7 +110,8 @@ impl Pages {
     }
 }
 
-/// Why the page table refused. Nothing has changed then, unless an interrupt handler has changed the same pages meanwhile.
+/// Why the page table refused. Nothing has changed then, unless an interrupt handler has changed
+/// the same pages meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Error {
     /// A range that is not of whole pages or leaves the standard segment.
@@ -291,7 +294,8 @@ impl<B: Backing> PageTable<B> {
     /// [`Error::NotMapped`], [`Error::NotWritable`], [`Error::Kernel`].
     pub fn protect(&self, pages: Pages, rights: Rights) -> Result<(), Error> {
         if pages.count > PIECE {
-            // Of several pieces the later ones may be refused: that is to be found out before the first has changed.
+            // Of several pieces the later ones may be refused: that is to be found out before the
+            // first has changed.
             pages.pieces(PIECE).try_for_each(|piece| self.0.undisturbed(|| self.may_protect(piece, rights)))?;
             self.protect_cached(pages, rights)?;
         }

@@ -98,8 +98,9 @@ fn window() -> Result<Pages, page_table::Error> {
 
 /// Makes a process that runs the program `name` of the archive, with arguments, and gives it a slice.
 ///
-/// The process finds its name and the arguments in [`args`](crate::args), as they are: any of them may hold any characters, blanks too, or
-/// be empty. Together they may take [`arguments::BYTES`], of which each takes [`arguments::WORD_BYTES`] more than it is long.
+/// The process finds its name and the arguments in [`args`](crate::args), as they are: any of them
+/// may hold any characters, blanks too, or be empty. Together they may take [`arguments::BYTES`],
+/// of which each takes [`arguments::WORD_BYTES`] more than it is long.
 ///
 /// # Errors
 /// Says why it could not be made; nothing is left of it then.

@@ -128,12 +128,13 @@ impl Region {
         self.start() + page * PAGE_BYTES
     }
 
-    /// Gives pages of the region memory that is filled with zeros when they are first touched. It is promised, not had: where no frame is
-    /// free at the first touch, that is an exception ("out of memory"). Who must know beforehand allocates a [`Frame`] and
+    /// Gives pages of the region memory that is filled with zeros when they are first touched. It
+    /// is promised, not had: where no frame is free at the first touch, that is an exception ("out
+    /// of memory"). Who must know beforehand allocates a [`Frame`] and
     /// [maps](Region::map) it.
     ///
-    /// # Errors
-    /// Those of [`PageTable::demand_zero`](crate::page_table::PageTable::demand_zero); [`Error::NotInRegion`].
+    /// # Errors Those of [`PageTable::demand_zero`](crate::page_table::PageTable::demand_zero);
+    /// [`Error::NotInRegion`].
     pub fn demand_zero(&self, pages: Range<u32>, rights: Rights) -> Result<(), Error> {
         memory::PAGE_TABLE.demand_zero(self.part(pages)?, rights)
     }
@@ -157,8 +158,8 @@ impl Region {
     /// Gives back the frames of those pages that were filled with zeros at first: their contents are lost, and they are filled so again when
     /// they are touched next. Returns how many frames.
     ///
-    /// # Errors
-    /// Those of [`PageTable::discard`](crate::page_table::PageTable::discard); [`Error::NotInRegion`].
+    /// # Errors Those of [`PageTable::discard`](crate::page_table::PageTable::discard);
+    /// [`Error::NotInRegion`].
     pub fn discard(&self, pages: Range<u32>) -> Result<u32, Error> {
         memory::PAGE_TABLE.discard(self.part(pages)?)
     }
@@ -173,8 +174,8 @@ impl Region {
 
     /// Changes the rights to pages of the region.
     ///
-    /// # Errors
-    /// Those of [`PageTable::protect`](crate::page_table::PageTable::protect); [`Error::NotInRegion`].
+    /// # Errors Those of [`PageTable::protect`](crate::page_table::PageTable::protect);
+    /// [`Error::NotInRegion`].
     pub fn protect(&self, pages: Range<u32>, rights: Rights) -> Result<(), Error> {
         memory::PAGE_TABLE.protect(self.part(pages)?, rights)
     }

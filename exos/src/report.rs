@@ -14,7 +14,8 @@ pub const DYING_NOT: u32 = 0;
 pub const DYING_PANIC: u32 = 1;
 /// An exception is being reported.
 pub const DYING_EXCEPTION: u32 = 2;
-/// The exception stack was full, and was started anew. (The stub compares: what is less is not that yet.)
+/// The exception stack was full, and was started anew. (The stub compares: what is less is not that
+/// yet.)
 pub const DYING_STACK_OVERFLOW: u32 = 3;
 /// It is being reported that the report failed.
 pub const DYING_LAST_WORDS: u32 = 4;
@@ -101,7 +102,8 @@ fn registers(context: &Context) {
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    // A panic in the report of one is reported too, after what there is of the first; a third just ends the program.
+    // A panic in the report of one is reported too, after what there is of the first; a third just
+    // ends the program.
     let (next, while_reporting) = match STATE.dying.get() {
         DYING_NOT => (DYING_PANIC, ""),
         DYING_PANIC => (DYING_LAST_WORDS, " while reporting the panic"),

@@ -94,8 +94,9 @@ pub fn wait(done: impl Fn() -> bool) {
 /// A call of any environment: the message is replaced by the answer, unless it fails.
 ///
 /// # Errors
-/// [`Busy`](Failure::Busy), and [`Unserved`](Failure::Unserved); `NoSuchEnvironment`, also where the callee died before it answered; `NoGate`
-/// where it serves no calls, or does not yet; those of `e_set`.
+/// [`Busy`](Failure::Busy), and [`Unserved`](Failure::Unserved); `NoSuchEnvironment`, also where
+/// the callee died before it answered; `NoGate` where it serves no calls, or does not yet; those of
+/// `e_set`.
 ///
 /// # Panics
 /// In a critical section.

@@ -31,7 +31,8 @@ struct Model {
 }
 
 impl Model {
-    /// An access, before which an interrupt may come. Its handler touches a page of the program's, and unmaps one of its own, or maps it.
+    /// An access, before which an interrupt may come. Its handler touches a page of the program's,
+    /// and unmaps one of its own, or maps it.
     fn access(&self) {
         let n = self.accesses.get() + 1;
         self.accesses.set(n);

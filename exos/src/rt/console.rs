@@ -1,6 +1,7 @@
 //! Text on its way to the console, a line at a time, from a pinned buffer that the kernel can always read.
 //!
-//! Interrupt handlers print too, between any two pieces of text: while the buffer is changed or sent, interrupts are masked.
+//! Interrupt handlers print too, between any two pieces of text: while the buffer is changed or
+//! sent, interrupts are masked.
 
 use super::call;
 use super::cell::Cell;

@@ -19,8 +19,9 @@ static HANDLERS: [Cell<Option<Handler>>; EXCEPTIONS] = [const { Cell::new(None) 
 /// What it prints, maps or raises in turn is its own affair: exceptions nest. When it returns, the program continues with the
 /// context as the handler left it.
 ///
-/// It may allocate, unless the exception came while the heap was being changed, which only a fault in the heap's own memory can
-/// bring about: where no frame is free for it, it was taken by force, or what lies in it is corrupt. Allocating or freeing then panics.
+/// It may allocate, unless the exception came while the heap was being changed, which only a fault
+/// in the heap's own memory can bring about: where no frame is free for it, it was taken by force,
+/// or what lies in it is corrupt. Allocating or freeing then panics.
 pub fn handle(cause: Cause, handler: Handler) -> Option<Handler> {
     let cell = &HANDLERS[cause as usize];
     let before = cell.get();

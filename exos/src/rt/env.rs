@@ -136,8 +136,8 @@ static IMAGE_ENV: ImageEnv = ImageEnv {
 /// The context that the kernel now has.
 struct Current(UnsafeCell<Env>);
 
-// SAFETY: there is one thread. Interrupts are masked in the functions below, and none of what they do raises an exception that reaches a
-// handler.
+// SAFETY: there is one thread. Interrupts are masked in the functions below, and none of what they
+// do raises an exception that reaches a handler.
 unsafe impl Sync for Current {}
 
 static CURRENT: Current = Current(UnsafeCell::new(Env::EMPTY));

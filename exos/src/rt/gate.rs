@@ -9,12 +9,13 @@
 //! Three ways differ in what is parked: for a trusted callee, which keeps the registers that a function must keep, just `ra`;
 //! otherwise all of these.
 //!
-//! Strategy of the callee. A request comes when the environment does not run, so something of its own is parked. It is served like an
-//! exception, on the exception stack below that, by a plain function; then the answer is transferred. While a request is
-//! served another one is refused, as busy; and so is one that comes while an answer is awaited. One that nobody is there to serve is refused
-//! with a word of its own.
-//! What has come without an upcall while the mask was clear, the end of a slice above all, is made up for before a request is served: a
-//! server that only serves looks at it nowhere else.
+//! Strategy of the callee. A request comes when the environment does not run, so something of its
+//! own is parked. It is served like an exception, on the exception stack below that, by a plain
+//! function; then the answer is transferred. While a request is served another one is refused, as
+//! busy; and so is one that comes while an answer is awaited. One that nobody is there to serve is
+//! refused with a word of its own. What has come without an upcall while the mask was clear, the
+//! end of a slice above all, is made up for before a request is served: a server that only serves
+//! looks at it nowhere else.
 //!
 //! Of a server's registers nothing reaches its clients but the answer; a caller that does not trust clears its own.
 
@@ -137,10 +138,9 @@ global_asm!(
     "exos_trusted_resume:",
     "lw    $t1, {link}($sp)",
     "sltiu $t0, $v0, {refused}",
-    "xori  $t0, $t0, 1",                    // t0 = refused by the callee
     "beqz  $v0, 1f",
     " nop",
-    "beqz  $t0, exos_lost_registers",
+    "bnez  $t0, exos_lost_registers",       // it is the kernel that has refused
     " nop",
     "1:",
     "lw    $ra, {trusting_ra}($sp)",
@@ -239,9 +239,8 @@ global_asm!(
     "jr    $t9",
     " nop",
     "4:",
-    "move  $v0, $zero",
     "jr    $t9",
-    " nop",
+    " move $v0, $zero",
     // Answers that nobody awaits are dropped: the slice is used for what is parked.
     "9:",
     "j     exos_prologue",
@@ -431,7 +430,8 @@ const _: () = {
     assert!(offset_of!(ParkedTrusting, parked) == 0 && offset_of!(ParkedFunction, parked) == 0);
 };
 
-/// Where the kernel's error codes end: the callee's library has refused, since it serves no such requests.
+/// Where the kernel's error codes end: the callee's library has refused, since it serves no such
+/// requests.
 const UNSERVED: u32 = 0x100;
 /// ... since it is busy.
 const BUSY: u32 = 0x101;
@@ -451,10 +451,11 @@ unsafe extern "C" {
 pub enum Failure {
     /// The kernel's reason.
     Kernel(Error),
-    /// The callee's library has refused it: it serves another request, or awaits an answer. Later it may take it.
+    /// The callee's library has refused it: it serves another request, or awaits an answer. Later
+    /// it may take it.
     Busy,
-    /// The callee's library has refused it: the callee serves no requests of this kind, short or long. Unless it is about to begin, it never
-    /// takes one.
+    /// The callee's library has refused it: the callee serves no requests of this kind, short or
+    /// long. Unless it is about to begin, it never takes one.
     Unserved,
 }
 

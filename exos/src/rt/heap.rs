@@ -1,7 +1,8 @@
 //! The heap: `linked_list_allocator` over memory that is filled with zeros when it is first touched.
 //!
-//! Interrupts are masked while it is changed, so their handlers may allocate. An exception cannot be masked: it comes in the midst of a
-//! change where the heap's memory cannot be touched. A handler for it that allocates, or frees, is refused with a panic.
+//! Interrupts are masked while it is changed, so their handlers may allocate. An exception cannot
+//! be masked: it comes in the midst of a change where the heap's memory cannot be touched. A
+//! handler for it that allocates, or frees, is refused with a panic.
 
 use super::cell::Cell;
 use crate::interrupts::masked;
@@ -17,7 +18,8 @@ struct Global {
     busy: Cell<bool>,
 }
 
-// SAFETY: there is one thread; the mask keeps interrupt handlers out, and `busy` exception handlers.
+// SAFETY: there is one thread; the mask keeps interrupt handlers out, and `busy` exception
+// handlers.
 unsafe impl Sync for Global {}
 
 #[global_allocator]

@@ -41,8 +41,8 @@ fn run_within(range: Range<u32>, count: u32) -> Result<u32, Error> {
     Err(Error::NoMemory)
 }
 
-/// Copies bytes into a frame that this program may write, through the page of addresses at `window`, which is free, and whose page of the
-/// page table exists.
+/// Copies bytes into a frame that this program may write, through the page of addresses at
+/// `window`, which is free, and whose page of the page table exists.
 pub fn fill(window: Pages, frame: u32, offset: u32, bytes: &[u8]) -> Result<(), page_table::Error> {
     // A handler that makes a process fills the same window.
     interrupts::masked(|| fill_undisturbed(window, frame, offset, bytes))
@@ -72,7 +72,8 @@ fn make_executable(start: u32, bytes: u32) -> Result<(), page_table::Error> {
     }
 }
 
-/// Gives the process whose image begins at `frame` its arguments, as [`crate::arguments`] has made them.
+/// Gives the process whose image begins at `frame` its arguments, as [`crate::arguments`] has made
+/// them.
 pub fn set_arguments(window: Pages, frame: u32, arguments: &[u8]) -> Result<(), page_table::Error> {
     let family = offset_of!(super::state::State, family);
     let place = |offset: usize| (family + offset) as u32;

@@ -143,8 +143,8 @@ pub unsafe fn store_word(address: u32, value: u32) {
 
 /// Allocates a frame. Gives up the slice as often as the kernel says that one will be free: it has others give some up.
 ///
-/// # Errors
-/// Those of the kernel's call `p_alloc`; `TryAgain` in a critical section alone, which must not give up the slice.
+/// # Errors Those of the kernel's call `p_alloc`; `TryAgain` in a critical section alone, which
+/// must not give up the slice.
 pub fn allocate(frame: u32) -> Result<u32, Error> {
     loop {
         // SAFETY: a new frame is nobody's memory yet.

@@ -114,7 +114,8 @@ pub struct Fpu {
 /// What a process and its parent share.
 #[repr(C)]
 pub struct Family {
-    /// Bytes of the arguments, written by the parent; 0: the program is the first, whose command line the kernel has.
+    /// Bytes of the arguments, written by the parent; 0: the program is the first, whose command
+    /// line the kernel has.
     pub argument_bytes: Cell<u32>,
     /// The arguments: see [`crate::arguments`].
     pub arguments: [Cell<u8>; arguments::BYTES],

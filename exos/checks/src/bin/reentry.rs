@@ -1,5 +1,6 @@
-//! Interrupt handlers that do what the program is doing when they come: allocate, print, map pages. A handler comes at every tick; between
-//! two rounds the program waits a little longer each time, so that the ticks fall everywhere.
+//! Interrupt handlers that do what the program is doing when they come: allocate, print, map pages.
+//! A handler comes at every tick; between two rounds the program waits a little longer each time,
+//! so that the ticks fall everywhere.
 
 #![no_std]
 #![no_main]
