@@ -6,7 +6,7 @@ use crate::backtrace;
 use crate::exceptions::{Cause, Context, REGISTER_NAMES, Register};
 use crate::rt::state::STATE;
 use crate::rt::{call, console, dispatch, loader};
-use crate::{fault, println, status};
+use crate::{fault, interrupts, println, status};
 
 /// The program is not ending.
 pub const DYING_NOT: u32 = 0;
@@ -19,6 +19,14 @@ pub const DYING_EXCEPTION: u32 = 2;
 pub const DYING_STACK_OVERFLOW: u32 = 3;
 /// It is being reported that the report failed.
 pub const DYING_LAST_WORDS: u32 = 4;
+
+/// Gives up the processor if the slice is over and it is being reported why the program ends. That takes
+/// longer than may be owed, and a critical section in which it began is over.
+pub(crate) fn pause() {
+    if STATE.dying.get() != DYING_NOT {
+        interrupts::masked(interrupts::give_way);
+    }
+}
 
 /// Ends the program with an exit status. For the first one the machine stops, and the low 8 bits of the status count.
 pub fn exit(status: i32) -> ! {

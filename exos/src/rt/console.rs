@@ -7,6 +7,7 @@ use super::call;
 use super::cell::Cell;
 use crate::interrupts::masked;
 use crate::layout;
+use crate::report;
 use aegis_abi::UserPtr;
 use core::fmt;
 
@@ -63,4 +64,5 @@ fn send() {
     // The call cannot fail: the buffer is pinned and one page long. If it does, there is no way to say so.
     // SAFETY: the call only reads.
     let _ = unsafe { call::console_write(start, length as u32) };
+    report::pause();
 }
