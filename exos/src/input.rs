@@ -1,8 +1,8 @@
 //! The console's input, as it is typed. It comes by interrupts and waits here until it is read.
 
-use crate::console;
 use crate::rt::cell::Cell;
 use crate::schedule;
+use crate::{console, interrupts};
 use alloc::string::String;
 
 /// Bytes that may wait.
@@ -39,8 +39,15 @@ pub fn byte() -> Option<u8> {
     Some(byte)
 }
 
-/// Waits for the next byte, and leaves the processor to others.
+/// Waits for the next byte, and leaves the processor to others. What has been printed of a line is
+/// shown first.
+///
+/// # Panics
+/// In a critical section, and in an interrupt handler: the console's interrupt would never come.
+#[track_caller]
 pub fn wait() -> u8 {
+    interrupts::may_wait("input::wait");
+    console::flush();
     loop {
         if let Some(byte) = byte() {
             return byte;
@@ -50,10 +57,13 @@ pub fn wait() -> u8 {
 }
 
 /// Reads a line, showing what is typed; the last byte can be taken back. `None` at [`END`].
+///
+/// # Panics
+/// As [`wait`] does.
+#[track_caller]
 pub fn line() -> Option<String> {
     let mut line = String::new();
     loop {
-        console::flush();
         match wait() {
             END => return None,
             b'\r' | b'\n' => {

@@ -18,6 +18,12 @@ pub use aegis_abi::interrupts::{CONSOLE, REPOSSESSION, REVOCATION, SLICE_END, TI
 
 /// What is done when an interrupt of a kind comes, given its arguments. It comes between any two instructions of the program, outside
 /// critical sections, with all interrupts masked.
+///
+/// A handler may allocate, print, and map pages: the library masks interrupts wherever it changes
+/// state that handlers may change. What takes it longer than the slice lasts, the program pays for,
+/// as in a [`critical`] section. It may give up the processor. It must not wait for an interrupt,
+/// as [`schedule::sleep`](crate::schedule::sleep) and
+/// [`input::wait`](crate::input::wait) do: none comes while it runs, and they panic.
 pub type Handler = fn([u32; 3]);
 
 static HANDLERS: [Cell<Option<Handler>>; KINDS] = {
@@ -58,17 +64,75 @@ pub fn slices_ended() -> u32 {
     TAKEN[1].get()
 }
 
-/// Does `body` without interrupts, and without losing the processor.
+/// Is the program in a critical section?
+static CRITICAL: Cell<bool> = Cell::new(false);
+
+/// Does `body` without interrupts, and without losing the processor. So `body` must not wait for
+/// anything: what gives up the processor ([`crate::schedule`], [`crate::rpc`],
+/// [`Process::wait`](crate::process::Process::wait), [`crate::input`]) panics there.
 pub fn critical<R>(body: impl FnOnce() -> R) -> R {
-    let before = queue().mask.get();
+    masked(|| {
+        let outer = CRITICAL.get();
+        CRITICAL.set(true);
+        let result = body();
+        CRITICAL.set(outer);
+        result
+    })
+}
+
+/// Is the program in a critical section?
+pub(crate) fn in_critical() -> bool {
+    CRITICAL.get()
+}
+
+/// Changes state that interrupt handlers change too: does `body` without interrupts, for a few
+/// instructions more. What has come meanwhile, the end of the slice included, is acted on behind
+/// it, unless interrupts were masked before.
+///
+/// It keeps out no exception handler: an exception comes in spite of it.
+#[inline]
+pub(crate) fn masked<R>(body: impl FnOnce() -> R) -> R {
+    if queue().mask.get() == 0 { body() } else { mask_for(body) }
+}
+
+/// Does `body`, which gives up the processor, without interrupts.
+///
+/// # Panics
+/// In a critical section, which must not lose the processor.
+#[inline]
+#[track_caller]
+pub(crate) fn giving_up<R>(what: &str, body: impl FnOnce() -> R) -> R {
+    if queue().mask.get() == 0 {
+        may_give_up(what);
+        body()
+    } else {
+        mask_for(body)
+    }
+}
+
+#[inline(always)]
+fn mask_for<R>(body: impl FnOnce() -> R) -> R {
     queue().mask.set(0);
     barrier();
     let result = body();
     barrier();
-    if before != 0 {
-        unmask();
-    }
+    unmask();
     result
+}
+
+#[track_caller]
+fn may_give_up(what: &str) {
+    assert!(!in_critical(), "{what} gives up the processor: it must not be called in a critical section");
+}
+
+/// To be called before an interrupt is waited for.
+///
+/// # Panics
+/// In a critical section, and in an interrupt handler.
+#[track_caller]
+pub(crate) fn may_wait(what: &str) {
+    may_give_up(what);
+    assert!(queue().mask.get() != 0, "{what} waits for an interrupt, and none comes while an interrupt handler runs");
 }
 
 /// Lets interrupts come again. What has come meanwhile is handled first, and the processor given up if the slice is over.

@@ -28,6 +28,10 @@
 //!
 //! with `println!("cargo::rustc-link-arg-bins=-Tprogram.ld")` in its build script. Linking with this crate brings a global
 //! allocator and a panic handler.
+//!
+//! Memory of heap and stack is promised, not had: a page gets its frame when it is first touched.
+//! So `try_reserve` fails only where the addresses of the heap are used up ([`layout::HEAP`]).
+//! Where no frame is free, the program ends at the touch, with the words "out of memory".
 
 #![no_std]
 #![cfg_attr(target_os = "none", feature(asm_experimental_arch))]
@@ -37,8 +41,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod arguments;
 pub mod branch;
 pub mod exceptions;
+pub mod fault;
 pub mod layout;
 pub mod page_table;
 pub mod status;

@@ -1,9 +1,10 @@
 //! What can be seen of machine and kernel: the information page, the exposed software TLB, the library's own counters.
 
+use crate::arguments::Args;
 use crate::layout;
 use crate::page_table::Backing;
 use crate::rt::state::STATE;
-use crate::rt::{call, env, memory};
+use crate::rt::{call, env, exposed, loader, memory};
 use aegis_abi::info::{Counters, Info};
 use aegis_abi::{Lo, Pid};
 use core::str;
@@ -36,9 +37,11 @@ pub fn text(field: &[u8]) -> &str {
     str::from_utf8(&field[..end]).unwrap_or("?")
 }
 
-/// The command line: the program's name, then its arguments.
-pub fn args() -> impl Iterator<Item = &'static str> {
-    crate::rt::exposed::command_line().split_ascii_whitespace()
+/// The command line: the program's name, then its arguments. A process has them as they were given
+/// to
+/// [`spawn`](crate::process::spawn); the first program as words that blanks separate.
+pub fn args() -> Args {
+    loader::own_arguments().map_or_else(|| Args::of_loader(exposed::command_line()), Args::of_parent)
 }
 
 /// The program's own name in the kernel.

@@ -9,6 +9,10 @@
 //! - an entry is 0 (no mapping), valid, or not valid with [`ANONYMOUS`]: then the first touch gives it a frame;
 //! - a valid entry with [`ANONYMOUS`] owns its frame: unmapping gives it back;
 //! - a cached binding (TLB, STLB) equals its entry.
+//!
+//! Interrupt handlers map pages too, between any two instructions of the program. So each change is
+//! made in pieces that are short and undisturbed ([`Backing::undisturbed`]), and all of these hold
+//! between two pieces.
 
 use crate::layout;
 use aegis_abi::limits::{GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT, USER_END};
@@ -18,8 +22,12 @@ use core::fmt;
 /// Tag bit of an entry: the page is memory of the program's own, filled with zeros at the first touch.
 pub const ANONYMOUS: u32 = 1 << 1;
 
-/// Entries between two pauses, when all of the table is looked at: a small part of a slice.
-const PAUSE: u32 = 128;
+/// Entries that are changed, or looked at, at a time: a small part of a slice.
+const PIECE: u32 = 128;
+
+/// As [`PIECE`], where frames may be given back, which takes the kernel long: it fills them with
+/// zeros.
+const SMALL_PIECE: u32 = 8;
 
 /// Entries in a page of the page table.
 pub const TABLE_ENTRIES: u32 = PAGE_BYTES / 4;
@@ -93,13 +101,27 @@ impl Pages {
     fn numbers(self) -> core::ops::Range<u32> {
         self.first..self.first + self.count
     }
+
+    /// Cut into pieces of `most` pages, the last of what is left.
+    fn pieces(self, most: u32) -> impl Iterator<Item = Pages> {
+        self.numbers()
+            .step_by(most as usize)
+            .map(move |first| Pages { first, count: most.min(self.first + self.count - first) })
+    }
 }
 
-/// Why the page table refused. Nothing has changed then.
+/// Why the page table refused. Nothing has changed then, unless an interrupt handler has changed
+/// the same pages meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Error {
     /// A range that is not of whole pages or leaves the standard segment.
     BadRange,
+    /// Pages that are not in the region.
+    NotInRegion,
+    /// Addresses that have been handed out before, or are none to hand out.
+    NotFree,
+    /// So many addresses are not left.
+    NoAddresses,
     /// The page at this address is mapped already: unmap it first.
     Mapped(u32),
     /// The page at this address is not mapped.
@@ -120,6 +142,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::BadRange => f.write_str("not a range of whole pages in the standard segment"),
+            Error::NotInRegion => f.write_str("the pages do not lie in the region"),
+            Error::NotFree => f.write_str("the addresses are not free to be reserved"),
+            Error::NoAddresses => f.write_str("the addresses for regions are used up"),
             Error::Mapped(va) => write!(f, "page {va:#010x} is mapped already"),
             Error::NotMapped(va) => write!(f, "page {va:#010x} is not mapped"),
             Error::NotWritable(va) => write!(f, "page {va:#010x} was mapped for reading only"),
@@ -150,6 +175,8 @@ pub trait Backing {
     fn p_alloc(&self) -> Result<u32, KernelError>;
     /// The kernel's call `p_unref`.
     fn p_unref(&self, frame: u32) -> Result<(), KernelError>;
+    /// Does `change`, a short one, without interrupts.
+    fn undisturbed<R>(&self, change: impl FnOnce() -> R) -> R;
 }
 
 /// The page table over its backing.
@@ -183,18 +210,21 @@ impl<B: Backing> PageTable<B> {
     /// # Errors
     /// [`Error::Kernel`].
     pub fn unmap(&self, pages: Pages) -> Result<(), Error> {
-        self.0.tlbdeleten(pages)?;
-        for vpn in pages.numbers() {
-            let lo = self.get(vpn);
-            if lo == Lo::INVALID {
-                continue;
+        let unmap = |piece: Pages| {
+            self.0.tlbdeleten(piece)?;
+            for vpn in piece.numbers() {
+                let lo = self.get(vpn);
+                if lo == Lo::INVALID {
+                    continue;
+                }
+                self.0.set_entry(vpn, Lo::INVALID);
+                if lo.v() && lo.0 & ANONYMOUS != 0 {
+                    self.0.p_unref(lo.pfn())?;
+                }
             }
-            self.0.set_entry(vpn, Lo::INVALID);
-            if lo.v() && lo.0 & ANONYMOUS != 0 {
-                self.0.p_unref(lo.pfn())?;
-            }
-        }
-        Ok(())
+            Ok(())
+        };
+        pages.pieces(SMALL_PIECE).try_for_each(|piece| self.0.undisturbed(|| unmap(piece)))
     }
 
     /// Gives back the frames of those of `pages` that were filled with zeros at first: they are again when they are touched next. Returns
@@ -203,17 +233,21 @@ impl<B: Backing> PageTable<B> {
     /// # Errors
     /// [`Error::Kernel`].
     pub fn discard(&self, pages: Pages) -> Result<u32, Error> {
-        self.0.tlbdeleten(pages)?;
         let mut discarded = 0;
-        for vpn in pages.numbers() {
-            let lo = self.get(vpn);
-            if lo.v() && lo.0 & ANONYMOUS != 0 {
-                // What is left of it is that, and the rights.
-                self.0.set_entry(vpn, Lo(lo.0 & (ANONYMOUS | Lo::D | Lo::W)));
-                self.0.p_unref(lo.pfn())?;
-                discarded += 1;
+        let mut discard = |piece: Pages| {
+            self.0.tlbdeleten(piece)?;
+            for vpn in piece.numbers() {
+                let lo = self.get(vpn);
+                if lo.v() && lo.0 & ANONYMOUS != 0 {
+                    // What is left of it is that, and the rights.
+                    self.0.set_entry(vpn, Lo(lo.0 & (ANONYMOUS | Lo::D | Lo::W)));
+                    self.0.p_unref(lo.pfn())?;
+                    discarded += 1;
+                }
             }
-        }
+            Ok::<(), Error>(())
+        };
+        pages.pieces(SMALL_PIECE).try_for_each(|piece| self.0.undisturbed(|| discard(piece)))?;
         Ok(discarded)
     }
 
@@ -237,7 +271,7 @@ impl<B: Backing> PageTable<B> {
                     self.0.set_entry(vpn, if copy.is_some() { lo } else { Lo::INVALID });
                     visit(vpn, frame);
                 }
-                if vpn.is_multiple_of(PAUSE) {
+                if vpn.is_multiple_of(PIECE) {
                     pause();
                 }
             }
@@ -259,6 +293,28 @@ impl<B: Backing> PageTable<B> {
     /// # Errors
     /// [`Error::NotMapped`], [`Error::NotWritable`], [`Error::Kernel`].
     pub fn protect(&self, pages: Pages, rights: Rights) -> Result<(), Error> {
+        if pages.count > PIECE {
+            // Of several pieces the later ones may be refused: that is to be found out before the
+            // first has changed.
+            pages.pieces(PIECE).try_for_each(|piece| self.0.undisturbed(|| self.may_protect(piece, rights)))?;
+            self.protect_cached(pages, rights)?;
+        }
+        pages.pieces(PIECE).try_for_each(|piece| {
+            self.0.undisturbed(|| {
+                self.may_protect(piece, rights)?;
+                // The kernel first: it may refuse, the table cannot.
+                self.protect_cached(piece, rights)?;
+                for vpn in piece.numbers() {
+                    let mut lo = self.get(vpn);
+                    lo.set_d(rights == Rights::ReadWrite);
+                    self.0.set_entry(vpn, lo);
+                }
+                Ok(())
+            })
+        })
+    }
+
+    fn may_protect(&self, pages: Pages, rights: Rights) -> Result<(), Error> {
         for vpn in pages.numbers() {
             let lo = self.get(vpn);
             if lo == Lo::INVALID {
@@ -268,17 +324,14 @@ impl<B: Backing> PageTable<B> {
                 return Err(Error::NotWritable(vpn << PAGE_SHIFT));
             }
         }
-        // The kernel first: it may refuse, the table cannot.
-        match rights {
-            Rights::ReadOnly => self.0.tlbrprotn(pages)?,
-            Rights::ReadWrite => self.0.unprotn(pages)?,
-        }
-        for vpn in pages.numbers() {
-            let mut lo = self.get(vpn);
-            lo.set_d(rights == Rights::ReadWrite);
-            self.0.set_entry(vpn, lo);
-        }
         Ok(())
+    }
+
+    fn protect_cached(&self, pages: Pages, rights: Rights) -> Result<(), KernelError> {
+        match rights {
+            Rights::ReadOnly => self.0.tlbrprotn(pages),
+            Rights::ReadWrite => self.0.unprotn(pages),
+        }
     }
 
     /// Calls `visit` with every page number and entry that is not 0, in order.
@@ -297,21 +350,46 @@ impl<B: Backing> PageTable<B> {
     }
 
     fn fill(&self, pages: Pages, entry: impl Fn(u32) -> Lo) -> Result<(), Error> {
-        if let Some(vpn) = pages.numbers().find(|&vpn| self.get(vpn) != Lo::INVALID) {
-            return Err(Error::Mapped(vpn << PAGE_SHIFT));
-        }
+        let mapped = |piece: Pages| piece.numbers().find(|&vpn| self.get(vpn) != Lo::INVALID);
+        let refuse_mapped = |piece: Pages| mapped(piece).map_or(Ok(()), |vpn| Err(Error::Mapped(vpn << PAGE_SHIFT)));
+        pages.pieces(PIECE).try_for_each(|piece| self.0.undisturbed(|| refuse_mapped(piece)))?;
         // Pages of the page table get their frames here, where a lack of memory can be told: a miss in one of them could not
         // be served, nor reported in a useful way. One too many, after a failure, maps nothing.
         let tables = pages.numbers().step_by(TABLE_ENTRIES as usize).chain(pages.numbers().last());
         for table in tables.map(|vpn| vpn / TABLE_ENTRIES) {
-            if self.0.directory(table) == Lo::INVALID {
-                self.0.set_directory(table, Lo::writable(self.0.p_alloc()?));
+            self.have_table(table)?;
+        }
+        for piece in pages.pieces(PIECE) {
+            let filled = self.0.undisturbed(|| {
+                refuse_mapped(piece)?;
+                piece.numbers().for_each(|vpn| self.0.set_entry(vpn, entry(vpn - pages.first)));
+                Ok(())
+            });
+            if filled.is_err() {
+                // A handler was faster.
+                self.unmap(Pages { first: pages.first, count: piece.first - pages.first })?;
+                return filled;
             }
         }
-        for (i, vpn) in pages.numbers().enumerate() {
-            self.0.set_entry(vpn, entry(i as u32));
-        }
         Ok(())
+    }
+
+    /// Makes page `table` of the page table, if there is none.
+    fn have_table(&self, table: u32) -> Result<(), Error> {
+        if self.0.directory(table) != Lo::INVALID {
+            return Ok(());
+        }
+        // Interrupts come meanwhile, as this may have to wait.
+        let frame = self.0.p_alloc()?;
+        self.0.undisturbed(|| {
+            if self.0.directory(table) == Lo::INVALID {
+                self.0.set_directory(table, Lo::writable(frame));
+                Ok(())
+            } else {
+                // A handler was faster.
+                self.0.p_unref(frame).map_err(Error::Kernel)
+            }
+        })
     }
 
     fn get(&self, vpn: u32) -> Lo {

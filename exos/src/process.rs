@@ -1,13 +1,13 @@
 //! Processes: environments that run programs of the archive.
 
-use crate::page_table::{self, Pages};
+use crate::arguments;
+use crate::page_table::{self, Pages, Rights};
 use crate::region::Region;
 use crate::rt::cell::Cell;
 use crate::rt::{loader, memory};
 use crate::{programs, schedule};
 use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT};
 use aegis_abi::{Env, Error, Pid};
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use elf::ElfBytes;
@@ -42,6 +42,10 @@ pub enum SpawnError {
     NoProgram,
     /// It is no program for this kind of processor, or has no context.
     NotExecutable,
+    /// Name and arguments together take more than [`arguments::BYTES`].
+    TooLong,
+    /// Its image needs so many frames in a row, and there are none.
+    NoFrames(u32),
     /// The kernel refused something.
     Kernel(Error),
     /// The page table did.
@@ -52,7 +56,9 @@ impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SpawnError::NoProgram => f.write_str("the archive holds no such program"),
-            SpawnError::NotExecutable => f.write_str("not a program for this processor"),
+            SpawnError::NotExecutable => f.write_str("not a program of Aegis for this processor"),
+            SpawnError::TooLong => write!(f, "name and arguments take more than {} bytes", arguments::BYTES),
+            SpawnError::NoFrames(count) => write!(f, "no {count} page frames in a row are free"),
             SpawnError::Kernel(error) => error.fmt(f),
             SpawnError::PageTable(error) => error.fmt(f),
         }
@@ -79,6 +85,10 @@ static WINDOW: Cell<u32> = Cell::new(0);
 fn window() -> Result<Pages, page_table::Error> {
     if WINDOW.get() == 0 {
         let region = Region::reserve(1)?;
+        // The page of the page table is to be there when it is filled.
+        region.demand_zero(0..1, Rights::ReadOnly)?;
+        region.unmap(0..1)?;
+        // That of a handler that was faster is left unused.
         WINDOW.set(region.start());
         // It is kept.
         core::mem::forget(region);
@@ -87,6 +97,10 @@ fn window() -> Result<Pages, page_table::Error> {
 }
 
 /// Makes a process that runs the program `name` of the archive, with arguments, and gives it a slice.
+///
+/// The process finds its name and the arguments in [`args`](crate::args), as they are: any of them
+/// may hold any characters, blanks too, or be empty. Together they may take [`arguments::BYTES`],
+/// of which each takes [`arguments::WORD_BYTES`] more than it is long.
 ///
 /// # Errors
 /// Says why it could not be made; nothing is left of it then.
@@ -101,6 +115,8 @@ pub fn spawn(name: &str, arguments: &[&str]) -> Result<Process, SpawnError> {
 /// # Errors
 /// As for [`spawn`].
 pub fn spawn_without_slice(name: &str, arguments: &[&str]) -> Result<Process, SpawnError> {
+    let words = core::iter::once(name).chain(arguments.iter().copied());
+    let words = arguments::encode(words).ok_or(SpawnError::TooLong)?;
     let program = programs::programs().find(|program| program.filename().as_str() == Ok(name));
     let file = program.ok_or(SpawnError::NoProgram)?.data();
     let image = Image::parse(file).ok_or(SpawnError::NotExecutable)?;
@@ -120,14 +136,12 @@ pub fn spawn_without_slice(name: &str, arguments: &[&str]) -> Result<Process, Sp
         }
         next += segment.pages();
     }
-    let words: Vec<&str> = core::iter::once(name).chain(arguments.iter().copied()).collect();
-    let line: String = words.join(" ");
-    loader::set_command_line(window, frames.first, &line)?;
+    loader::set_arguments(window, frames.first, &words)?;
 
     let mut env = image.env;
     env.relocate(frames.first);
     let state = Region::reserve(1)?;
-    memory::PAGE_TABLE.map(Pages::new(state.start(), 1)?, frames.first, page_table::Rights::ReadOnly)?;
+    memory::PAGE_TABLE.map(Pages::new(state.start(), 1)?, frames.first, Rights::ReadOnly)?;
     let pid = loader::make(&env)?;
     let process = Process { pid, state, state_frame: frames.first, slice: None };
     frames.hand_over(pid)?;
@@ -146,6 +160,10 @@ impl Process {
     }
 
     /// Waits until it ends, and lets it work meanwhile.
+    ///
+    /// # Panics
+    /// In a critical section.
+    #[track_caller]
     pub fn wait(&self) -> End {
         while schedule::yield_to(self.pid).is_ok() {}
         let page = Pages::new(self.state.start(), 1).expect("the region is a page");
@@ -184,8 +202,12 @@ struct Frames {
 }
 
 impl Frames {
-    fn allocate(count: u32) -> Result<Frames, Error> {
-        loader::allocate_run(count).map(|first| Frames { first, count })
+    fn allocate(count: u32) -> Result<Frames, SpawnError> {
+        match loader::allocate_run(count) {
+            Ok(first) => Ok(Frames { first, count }),
+            Err(Error::NoMemory) => Err(SpawnError::NoFrames(count)),
+            Err(error) => Err(SpawnError::Kernel(error)),
+        }
     }
 
     /// Gives all to an environment; the first, its state, is kept, too.

@@ -3,6 +3,7 @@
 //! Words in a region are reached by single loads and stores, so a program can let them raise exceptions. No Rust object ever
 //! lies in one, so whatever its pages are mapped to, nothing else is harmed.
 
+use crate::interrupts::masked;
 use crate::layout;
 use crate::page_table::{Error, Pages, Rights};
 use crate::rt::cell::Cell;
@@ -20,9 +21,9 @@ impl Frame {
     /// Any free frame, filled with zeros.
     ///
     /// # Errors
-    /// `NoMemory`.
+    /// `NoMemory`; in a critical section `TryAgain`, where others must give up frames first.
     pub fn any() -> Result<Frame, aegis_abi::Error> {
-        Frame::number(ANY)
+        memory::allocate(ANY).map(Frame)
     }
 
     /// The frame with this number, filled with zeros.
@@ -30,6 +31,10 @@ impl Frame {
     /// # Errors
     /// `NoSuchFrame`, `FrameTaken`.
     pub fn number(frame: u32) -> Result<Frame, aegis_abi::Error> {
+        if frame == ANY {
+            // To the kernel it means any that is free.
+            return Err(aegis_abi::Error::NoSuchFrame);
+        }
         memory::allocate(frame).map(Frame)
     }
 
@@ -78,24 +83,34 @@ impl Region {
     /// Reserves `count` pages of addresses; nothing is mapped yet. The addresses are not used again.
     ///
     /// # Errors
-    /// [`Error::BadRange`] when so many are not left.
+    /// [`Error::NoAddresses`] when so many are not left; [`Error::BadRange`] for no page at all.
     pub fn reserve(count: u32) -> Result<Region, Error> {
-        let before = RESERVED.get();
-        Region::reserve_at(layout::REGIONS.start + before * PAGE_BYTES, count)
+        masked(|| {
+            let before = RESERVED.get();
+            if count > layout::REGIONS.pages - before {
+                return Err(Error::NoAddresses);
+            }
+            Region::reserve_at(layout::REGIONS.start + before * PAGE_BYTES, count)
+        })
     }
 
     /// Reserves the `count` pages from `start`, which must lie in [`layout::REGIONS`] behind all that was reserved before.
     ///
     /// # Errors
-    /// [`Error::BadRange`].
+    /// [`Error::NotFree`], where they do not; [`Error::BadRange`].
     pub fn reserve_at(start: u32, count: u32) -> Result<Region, Error> {
         let pages = Pages::new(start, count)?;
-        let first = start.checked_sub(layout::REGIONS.start).ok_or(Error::BadRange)? / PAGE_BYTES;
-        if first < RESERVED.get() || count == 0 || first + count > layout::REGIONS.pages {
+        if count == 0 {
             return Err(Error::BadRange);
         }
-        RESERVED.set(first + count);
-        Ok(Region { pages })
+        let first = start.checked_sub(layout::REGIONS.start).ok_or(Error::NotFree)? / PAGE_BYTES;
+        masked(|| {
+            if first < RESERVED.get() || first + count > layout::REGIONS.pages {
+                return Err(Error::NotFree);
+            }
+            RESERVED.set(first + count);
+            Ok(Region { pages })
+        })
     }
 
     /// Address of the first page.
@@ -113,10 +128,13 @@ impl Region {
         self.start() + page * PAGE_BYTES
     }
 
-    /// Gives pages of the region memory that is filled with zeros when they are first touched.
+    /// Gives pages of the region memory that is filled with zeros when they are first touched. It
+    /// is promised, not had: where no frame is free at the first touch, that is an exception ("out
+    /// of memory"). Who must know beforehand allocates a [`Frame`] and
+    /// [maps](Region::map) it.
     ///
-    /// # Errors
-    /// Those of [`PageTable::demand_zero`](crate::page_table::PageTable::demand_zero); [`Error::BadRange`].
+    /// # Errors Those of [`PageTable::demand_zero`](crate::page_table::PageTable::demand_zero);
+    /// [`Error::NotInRegion`].
     pub fn demand_zero(&self, pages: Range<u32>, rights: Rights) -> Result<(), Error> {
         memory::PAGE_TABLE.demand_zero(self.part(pages)?, rights)
     }
@@ -124,7 +142,7 @@ impl Region {
     /// Maps one page of the region to a frame.
     ///
     /// # Errors
-    /// Those of [`PageTable::map`](crate::page_table::PageTable::map); [`Error::BadRange`].
+    /// Those of [`PageTable::map`](crate::page_table::PageTable::map); [`Error::NotInRegion`].
     pub fn map(&self, page: u32, frame: &Frame, rights: Rights) -> Result<(), Error> {
         memory::PAGE_TABLE.map(self.part(page..page.saturating_add(1))?, frame.get(), rights)
     }
@@ -132,7 +150,7 @@ impl Region {
     /// Maps one page of the region, for reading, to a frame that the kernel lets everybody read.
     ///
     /// # Errors
-    /// Those of [`PageTable::map`](crate::page_table::PageTable::map); [`Error::BadRange`].
+    /// Those of [`PageTable::map`](crate::page_table::PageTable::map); [`Error::NotInRegion`].
     pub fn map_public(&self, page: u32, frame: u32) -> Result<(), Error> {
         memory::PAGE_TABLE.map(self.part(page..page.saturating_add(1))?, frame, Rights::ReadOnly)
     }
@@ -140,8 +158,8 @@ impl Region {
     /// Gives back the frames of those pages that were filled with zeros at first: their contents are lost, and they are filled so again when
     /// they are touched next. Returns how many frames.
     ///
-    /// # Errors
-    /// Those of [`PageTable::discard`](crate::page_table::PageTable::discard); [`Error::BadRange`].
+    /// # Errors Those of [`PageTable::discard`](crate::page_table::PageTable::discard);
+    /// [`Error::NotInRegion`].
     pub fn discard(&self, pages: Range<u32>) -> Result<u32, Error> {
         memory::PAGE_TABLE.discard(self.part(pages)?)
     }
@@ -149,15 +167,15 @@ impl Region {
     /// Unmaps pages of the region.
     ///
     /// # Errors
-    /// Those of [`PageTable::unmap`](crate::page_table::PageTable::unmap); [`Error::BadRange`].
+    /// Those of [`PageTable::unmap`](crate::page_table::PageTable::unmap); [`Error::NotInRegion`].
     pub fn unmap(&self, pages: Range<u32>) -> Result<(), Error> {
         memory::PAGE_TABLE.unmap(self.part(pages)?)
     }
 
     /// Changes the rights to pages of the region.
     ///
-    /// # Errors
-    /// Those of [`PageTable::protect`](crate::page_table::PageTable::protect); [`Error::BadRange`].
+    /// # Errors Those of [`PageTable::protect`](crate::page_table::PageTable::protect);
+    /// [`Error::NotInRegion`].
     pub fn protect(&self, pages: Range<u32>, rights: Rights) -> Result<(), Error> {
         memory::PAGE_TABLE.protect(self.part(pages)?, rights)
     }
@@ -190,7 +208,7 @@ impl Region {
 
     fn part(&self, pages: Range<u32>) -> Result<Pages, Error> {
         if pages.start > pages.end || pages.end > self.pages() {
-            return Err(Error::BadRange);
+            return Err(Error::NotInRegion);
         }
         Pages::new(self.address(pages.start), pages.end - pages.start)
     }

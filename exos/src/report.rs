@@ -6,16 +6,27 @@ use crate::backtrace;
 use crate::exceptions::{Cause, Context, REGISTER_NAMES, Register};
 use crate::rt::state::STATE;
 use crate::rt::{call, console, dispatch, loader};
-use crate::{layout, println, status};
+use crate::{fault, interrupts, println, status};
 
 /// The program is not ending.
 pub const DYING_NOT: u32 = 0;
-/// It is being reported why the program ends.
-pub const DYING_REPORTING: u32 = 1;
-/// The exception stack was full, and was started anew.
-pub const DYING_STACK_OVERFLOW: u32 = 2;
+/// A panic is being reported.
+pub const DYING_PANIC: u32 = 1;
+/// An exception is being reported.
+pub const DYING_EXCEPTION: u32 = 2;
+/// The exception stack was full, and was started anew. (The stub compares: what is less is not that
+/// yet.)
+pub const DYING_STACK_OVERFLOW: u32 = 3;
 /// It is being reported that the report failed.
-pub const DYING_LAST_WORDS: u32 = 3;
+pub const DYING_LAST_WORDS: u32 = 4;
+
+/// Gives up the processor if the slice is over and it is being reported why the program ends. That takes
+/// longer than may be owed, and a critical section in which it began is over.
+pub(crate) fn pause() {
+    if STATE.dying.get() != DYING_NOT {
+        interrupts::masked(interrupts::give_way);
+    }
+}
 
 /// Ends the program with an exit status. For the first one the machine stops, and the low 8 bits of the status count.
 pub fn exit(status: i32) -> ! {
@@ -29,20 +40,19 @@ pub fn exit(status: i32) -> ! {
 
 /// Reports an exception that nobody handles, and ends the program.
 pub fn exception(context: &Context) -> ! {
-    STATE.dying.set(DYING_REPORTING);
+    STATE.dying.set(DYING_EXCEPTION);
     let code = context.code();
     let at = context.instruction();
+    let cause = Cause::from_code(code);
+    let fault = cause.and_then(|cause| fault::why(context, cause, dispatch::miss_error()));
     println!();
-    println!("exos: unhandled exception {code}: {}", Cause::from_code(code).map_or("unknown cause", Cause::text));
+    match fault {
+        Some(fault) if fault.is_out_of_memory() => println!("exos: out of memory: no page frame is free"),
+        _ => println!("exos: unhandled exception {code}: {}", cause.map_or("unknown cause", Cause::text)),
+    }
     println!("    program counter {at:#010x}{}", if context.in_delay_slot() { ", in a branch delay slot" } else { "" });
-    match Cause::from_code(code) {
-        Some(cause @ (Cause::Modified | Cause::TlbLoad | Cause::TlbStore)) => {
-            println!("    address         {:#010x}: {}", context.badvaddr, why(context.badvaddr, cause));
-        }
-        Some(Cause::AddressLoad | Cause::AddressStore) => {
-            println!("    address         {:#010x}", context.badvaddr);
-        }
-        _ => {}
+    if let Some(fault) = fault {
+        println!("    address         {:#010x}: {fault}", context.badvaddr);
     }
     registers(context);
     println!("backtrace:");
@@ -61,7 +71,13 @@ pub fn again(context: &Context) -> ! {
             last_words(context);
             exit(status::STACK_OVERFLOW)
         }
-        DYING_REPORTING => {
+        DYING_PANIC => {
+            println!();
+            println!("exos: an exception while reporting the panic; giving up");
+            last_words(context);
+            exit(status::PANIC)
+        }
+        DYING_EXCEPTION => {
             println!();
             println!("exos: another exception while reporting the first; giving up");
             last_words(context);
@@ -73,31 +89,13 @@ pub fn again(context: &Context) -> ! {
 
 fn last_words(context: &Context) {
     println!(
-        "    exception {} at program counter {:#010x}, address {:#010x}, sp {:#010x}",
+        "    exception {}, {}, at program counter {:#010x}, address {:#010x}, sp {:#010x}",
         context.code(),
+        Cause::from_code(context.code()).map_or("unknown cause", Cause::text),
         context.instruction(),
         context.badvaddr,
         context[Register::Sp]
     );
-}
-
-/// Why an access to `address` failed.
-fn why(address: u32, cause: Cause) -> &'static str {
-    if cause == Cause::Modified {
-        return "the page is read-only";
-    }
-    if let Some(error) = dispatch::miss_error() {
-        return error.text();
-    }
-    if layout::STACK_GUARD.contains(address) {
-        "the guard page of the stack: stack overflow"
-    } else if layout::EXCEPTION_STACK_GUARD.contains(address) {
-        "the guard page of the exception stack: overflow"
-    } else if address < layout::PAGE_BYTES {
-        "null pointer"
-    } else {
-        "nothing is mapped there"
-    }
 }
 
 fn registers(context: &Context) {
@@ -112,15 +110,23 @@ fn registers(context: &Context) {
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    if STATE.dying.get() == DYING_NOT {
-        STATE.dying.set(DYING_REPORTING);
-        println!();
-        match info.location() {
-            Some(place) => println!("exos: panic at {}:{}: {}", place.file(), place.line(), info.message()),
-            None => println!("exos: panic: {}", info.message()),
+    // A panic in the report of one is reported too, after what there is of the first; a third just
+    // ends the program.
+    let (next, while_reporting) = match STATE.dying.get() {
+        DYING_NOT => (DYING_PANIC, ""),
+        DYING_PANIC => (DYING_LAST_WORDS, " while reporting the panic"),
+        DYING_LAST_WORDS => exit(status::PANIC),
+        _ => (DYING_LAST_WORDS, " while reporting the exception"),
+    };
+    STATE.dying.set(next);
+    println!();
+    match info.location() {
+        Some(place) => {
+            println!("exos: panic{while_reporting} at {}:{}: {}", place.file(), place.line(), info.message());
         }
-        println!("backtrace:");
-        backtrace::print_here();
+        None => println!("exos: panic{while_reporting}: {}", info.message()),
     }
+    println!("backtrace:");
+    backtrace::print_here();
     exit(status::PANIC)
 }

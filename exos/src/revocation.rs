@@ -15,8 +15,9 @@ use crate::rt::memory::PAGE_TABLE;
 use crate::rt::state::STATE;
 use aegis_abi::limits::{PAGE_SHIFT, REPOSSESSION_ENTRIES};
 
-/// Says what the program gives up when it is asked for so many frames: as for [`interrupts::handle`], it is done between any two
-/// instructions of the program, outside critical sections. It must not allocate from the heap.
+/// Says what the program gives up when it is asked for so many frames: as for
+/// [`interrupts::handle`], it is done between any two instructions of the program, outside critical
+/// sections. What it allocates may need frames, of which there are too few.
 pub fn answer(with: Option<fn(u32)>) {
     ANSWER.set(with);
     interrupts::handle(interrupts::REVOCATION, with.map(|_| asked as interrupts::Handler));
@@ -56,9 +57,12 @@ static LOSSES: Cell<Option<fn(Loss)>> = Cell::new(None);
 pub fn prepare(i: usize, frame: Option<u32>, copy: Option<u32>) {
     assert!(i < REPOSSESSION_ENTRIES, "the vector has {REPOSSESSION_ENTRIES} entries");
     let vector = &STATE.vector;
-    let [first, second] = &vector.entries[(vector.head.get() as usize + i) % REPOSSESSION_ENTRIES];
-    first.set(frame.unwrap_or(0));
-    second.set(copy.unwrap_or(0));
+    // None is taken in between.
+    interrupts::masked(|| {
+        let [first, second] = &vector.entries[(vector.head.get() as usize + i) % REPOSSESSION_ENTRIES];
+        first.set(frame.unwrap_or(0));
+        second.set(copy.unwrap_or(0));
+    });
 }
 
 /// Frames that were taken by force so far.

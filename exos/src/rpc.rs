@@ -5,7 +5,7 @@
 //! or have three other ways: [`short`] and [`trusted`] calls, whose four words and two words of answer cost least, and
 //! [`send`], for a message without an answer.
 
-use crate::interrupts::critical;
+use crate::interrupts::giving_up;
 use crate::rt::cell::Cell;
 use crate::rt::state::STATE;
 use crate::rt::{env, gate, park};
@@ -26,8 +26,10 @@ pub enum Kind {
     Message = 2,
     /// An answer.
     Answer = 3,
-    /// There will be none.
+    /// There will be none: the callee is busy.
     Refusal = 4,
+    /// There will be none: the callee does not serve such requests.
+    Unserved = 5,
 }
 
 /// Words of a long message: as many registers as may carry one.
@@ -79,6 +81,10 @@ pub fn serve_messages(server: MessageServer) -> Result<(), Error> {
 }
 
 /// Does nothing but serve, until `done`.
+///
+/// # Panics
+/// In a critical section.
+#[track_caller]
 pub fn wait(done: impl Fn() -> bool) {
     while !done() {
         schedule::yield_now();
@@ -88,44 +94,64 @@ pub fn wait(done: impl Fn() -> bool) {
 /// A call of any environment: the message is replaced by the answer, unless it fails.
 ///
 /// # Errors
-/// `Busy`; `NoSuchEnvironment`, also where the callee died before it answered; `NoGate`; those of `e_set`.
+/// [`Busy`](Failure::Busy), and [`Unserved`](Failure::Unserved); `NoSuchEnvironment`, also where
+/// the callee died before it answered; `NoGate` where it serves no calls, or does not yet; those of
+/// `e_set`.
+///
+/// # Panics
+/// In a critical section.
+#[track_caller]
 pub fn call(callee: Pid, message: &mut LongMessage) -> Result<(), Failure> {
     env::open_gates().map_err(Failure::Kernel)?;
-    critical(|| gate::call_long(callee, message))
+    giving_up("rpc::call", || gate::call_long(callee, message))
 }
 
 /// A short call of any environment. The caller saves all registers.
 ///
 /// # Errors
 /// As for [`call`].
+///
+/// # Panics
+/// In a critical section.
+#[track_caller]
 pub fn short(callee: Pid, words: [u32; 4]) -> Result<[u32; 2], Failure> {
     env::open_gates().map_err(Failure::Kernel)?;
-    critical(|| gate::call_untrusted(callee, words))
+    giving_up("rpc::short", || gate::call_untrusted(callee, words))
 }
 
 /// A short call of an environment that is trusted to keep the registers that a function must keep, as servers of this library do, and to
 /// keep its secrets and ours. Should it die meanwhile, this program panics: its registers are lost.
 ///
 /// # Errors
-/// `Busy`; `NoSuchEnvironment`; `NoGate`; those of `e_set`.
+/// As for [`call`].
+///
+/// # Panics
+/// In a critical section.
+#[track_caller]
 pub fn trusted(callee: Pid, words: [u32; 4]) -> Result<[u32; 2], Failure> {
     env::open_gates().map_err(Failure::Kernel)?;
-    critical(|| gate::call_trusted(callee, words))
+    giving_up("rpc::trusted", || gate::call_trusted(callee, words))
 }
 
 /// Sends a message that wants no answer, and the rest of the slice with it.
 ///
 /// # Errors
 /// `NoSuchEnvironment`, `NoGate`.
+///
+/// # Panics
+/// In a critical section.
+#[track_caller]
 pub fn send(receiver: Pid, words: [u32; 4]) -> Result<(), Error> {
-    critical(|| park::send(receiver, words))
+    giving_up("rpc::send", || park::send(receiver, words))
 }
 
 impl core::fmt::Display for Failure {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
+            Failure::Kernel(Error::NoGate) => f.write_str("the callee serves no calls (yet)"),
             Failure::Kernel(error) => error.fmt(f),
             Failure::Busy => f.write_str("the callee is busy"),
+            Failure::Unserved => f.write_str("the callee does not serve this kind of call (yet)"),
         }
     }
 }

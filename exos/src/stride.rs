@@ -59,7 +59,11 @@ impl Stride {
 
     /// Lets the process whose turn it is run for a quantum: the rest of this slice. Those that are gone are taken out. Returns who has run;
     /// `None`: there is nobody.
+    ///
+    /// # Panics
+    /// In a critical section.
     #[cfg(target_os = "none")]
+    #[track_caller]
     pub fn run(&mut self) -> Option<Pid> {
         loop {
             let pid = self.choose()?;

@@ -166,11 +166,11 @@ pub fn cases(machine: Machine) -> Vec<Case> {
             .status(program::ERROR)
             .shows(&["error: this error is on purpose"]),
         Case::output("endings::panic", "endings panic").status(program::PANIC).shows(&[
-            "panic at exos/checks/src/bin/endings.rs:",
+            "panic at exos/checks/src/bin/endings/main.rs:",
             "this panic is on purpose",
             "backtrace:",
             " at 0x",
-            "endings.rs:",
+            "endings/main.rs:",
         ]),
         Case::output("endings::null", "endings null").status(program::EXCEPTION + 2).shows(&[
             "segmentation fault on load",
@@ -191,6 +191,66 @@ pub fn cases(machine: Machine) -> Vec<Case> {
         Case::output("endings::memory", "endings memory")
             .status(program::PANIC)
             .shows(&["memory allocation of", "failed"]),
+        Case::output("endings::frames", "endings frames").status(program::EXCEPTION + 3).shows(&[
+            "out of memory: no page frame is free",
+            "memory that is promised, and has no frame yet",
+            "backtrace:",
+        ]),
+        Case::output("endings::heap", "endings busy-heap")
+            .status(program::PANIC)
+            .shows(&["an exception handler allocates or frees", "while the heap was being changed"]),
+        Case::output("endings::array", "endings array")
+            .status(program::EXCEPTION + 3)
+            .shows(&["stack overflow: the stack has 256 KB"]),
+        Case::output("endings::array of a handler", "endings handler-array")
+            .status(program::EXCEPTION + 5)
+            .shows(&["stack overflow: the exception stack has 16 KB"]),
+        Case::output("endings::panic in a panic", "endings panic-panic")
+            .status(program::PANIC)
+            .shows(&[
+                "exos: panic at exos/checks/src/bin/endings/main.rs:",
+                ": outer \n",
+                "exos: panic while reporting the panic at exos/checks/src/bin/endings/reports.rs:",
+                "this panic in a message is on purpose: inner\n",
+                "backtrace:",
+                " at 0x",
+            ])
+            .never(&["giving up"]),
+        Case::output("endings::panic in a panic in a panic", "endings panic-panic-panic")
+            .status(program::PANIC)
+            .shows(&[": outer \n", "this panic in a message is on purpose: "])
+            .never(&["innermost"]),
+        Case::output("endings::exception in a panic", "endings panic-exception").status(program::PANIC).shows(&[
+            ": outer \n",
+            "an exception while reporting the panic",
+            "segmentation fault on load",
+        ]),
+        Case::output("endings::panic in the report of an exception", "endings exception-panic")
+            .status(program::PANIC)
+            .shows(&[
+                "segmentation fault on load",
+                "panic while reporting the exception at",
+                "on purpose",
+                "backtrace:",
+            ]),
+        // Waiting where what is waited for cannot come.
+        refused_wait("critical yield", &["schedule::yield_now gives up the processor"]),
+        refused_wait("critical yield-to", &["schedule::yield_to gives up the processor"]),
+        refused_wait("critical sleep", &["schedule::sleep gives up the processor"]),
+        refused_wait("critical input", &["input::wait gives up the processor"]),
+        refused_wait("critical line", &["input::wait gives up the processor"]),
+        refused_wait("critical call", &["rpc::call gives up the processor"]),
+        refused_wait("critical short", &["rpc::short gives up the processor"]),
+        refused_wait("critical trusted", &["rpc::trusted gives up the processor"]),
+        refused_wait("critical send", &["rpc::send gives up the processor"]),
+        refused_wait("critical serve", &["schedule::yield_now gives up the processor"]),
+        refused_wait("critical process", &["schedule::yield_to gives up the processor"]),
+        refused_wait("handler sleep", &["schedule::sleep waits for an interrupt"]),
+        refused_wait("handler input", &["input::wait waits for an interrupt"]),
+        // What was printed is shown before the key is waited for.
+        Case::output("endings::prompt", "endings prompt")
+            .types("\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\nk")
+            .shows(&["name? [key]"]),
         Case::output("endings::lost", "endings lost").status(kernel::NO_ENVIRONMENT.into()).shows(&[
             "environment 0 destroyed",
             "exception 9",
@@ -240,6 +300,14 @@ pub fn cases(machine: Machine) -> Vec<Case> {
             .shows(&["cannot start 'garbage': not an executable", "ELF"])
             .never(&["panic"]),
     ]
+}
+
+/// A program that waits in a way that it must not: it must say so, at the place of the call.
+fn refused_wait(way: &str, words: &'static [&'static str]) -> Case {
+    Case::output(&format!("endings::waiting, {way}"), &format!("endings {way}"))
+        .status(program::PANIC)
+        .shows(&["exos: panic at exos/checks/src/bin/endings/waits.rs:"])
+        .shows(words)
 }
 
 /// A short run of the adversary, on a small machine.

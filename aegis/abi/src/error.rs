@@ -50,8 +50,8 @@ errors! {
     Unmapped = 11, "page of the pointer has no binding";
     /// As `Unmapped`, but for the second page that the argument runs into.
     PageEnd = 12, "argument crosses into a page without a binding";
-    /// A pointer argument that spans more than `POINTER_PAGES` pages.
-    TooLong = 13, "argument spans too many pages";
+    /// More than a call takes at once: of a pointer argument, more than `POINTER_PAGES` pages.
+    TooLong = 13, "more than a call takes at once";
     /// An address or save area that is not aligned as it must be.
     Misaligned = 14, "misaligned";
     /// A mapping that makes no sense: not valid, or writable where `w` is off.
@@ -63,7 +63,7 @@ errors! {
     /// A pid that names nobody: never given, or of an environment that is gone.
     NoSuchEnvironment = 18, "no such environment";
     /// The environment has no gate of this kind, or no prologue and so no way to be yielded to.
-    NoGate = 19, "the environment cannot be entered so";
+    NoGate = 19, "the environment has no gate, or no prologue, to be entered by";
     /// The environment's number is in use, so it cannot be allocated.
     EnvironmentTaken = 20, "environment's number is taken";
     /// No environment is free.

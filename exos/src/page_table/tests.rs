@@ -16,11 +16,44 @@ struct Model {
     /// What TLB and STLB hold.
     cached: RefCell<BTreeMap<u32, Lo>>,
     frames: RefCell<BTreeSet<u32>>,
+    /// Frames of the page table itself.
+    tables: RefCell<BTreeSet<u32>>,
     next_frame: Cell<u32>,
     refuse: Cell<Option<KernelError>>,
+    /// An interrupt comes with each so many accesses, unless it is masked; 0: none comes.
+    period: Cell<u32>,
+    accesses: Cell<u32>,
+    masked: Cell<bool>,
+    /// Pages that the interrupt handler has mapped.
+    handlers: RefCell<BTreeSet<u32>>,
+    /// Pages of the program's that it has touched, and their frames.
+    touched: RefCell<BTreeMap<u32, u32>>,
 }
 
 impl Model {
+    /// An access, before which an interrupt may come. Its handler touches a page of the program's,
+    /// and unmaps one of its own, or maps it.
+    fn access(&self) {
+        let n = self.accesses.get() + 1;
+        self.accesses.set(n);
+        if self.masked.get() || self.period.get() == 0 || !n.is_multiple_of(self.period.get()) {
+            return;
+        }
+        self.masked.set(true);
+        if self.touch(FIRST + n % COUNT) {
+            self.touched.borrow_mut().insert(n % COUNT, self.entries.borrow()[&(FIRST + n % COUNT)].pfn());
+        }
+        let (table, page) = (PageTable(self), COUNT + n / self.period.get() % COUNT);
+        if self.handlers.borrow_mut().remove(&page) {
+            assert!(self.touch(FIRST + page), "what a handler has mapped is gone");
+            table.unmap(pages(page, 1)).expect("it is mapped");
+        } else {
+            table.demand_zero(pages(page, 1), Rights::ReadWrite).expect("it is not mapped");
+            self.handlers.borrow_mut().insert(page);
+        }
+        self.masked.set(false);
+    }
+
     fn check(&self) -> Result<(), KernelError> {
         self.refuse.get().map_or(Ok(()), Err)
     }
@@ -46,25 +79,31 @@ impl Model {
 
 impl Backing for &Model {
     fn directory(&self, table: u32) -> Lo {
+        self.access();
         self.directory.borrow().get(&table).copied().unwrap_or(Lo::INVALID)
     }
     fn set_directory(&self, table: u32, lo: Lo) {
+        self.access();
         self.directory.borrow_mut().insert(table, lo);
     }
     fn entry(&self, vpn: u32) -> Lo {
         assert_ne!(self.directory(vpn / TABLE_ENTRIES), Lo::INVALID, "the window has no such page");
+        self.access();
         self.entries.borrow().get(&vpn).copied().unwrap_or(Lo::INVALID)
     }
     fn set_entry(&self, vpn: u32, lo: Lo) {
         assert_ne!(self.directory(vpn / TABLE_ENTRIES), Lo::INVALID, "the window has no such page");
+        self.access();
         self.entries.borrow_mut().insert(vpn, lo);
     }
     fn tlbrprotn(&self, pages: Pages) -> Result<(), KernelError> {
+        self.access();
         self.check()?;
         self.cached.borrow_mut().range_mut(pages.numbers()).for_each(|(_, lo)| lo.set_d(false));
         Ok(())
     }
     fn unprotn(&self, pages: Pages) -> Result<(), KernelError> {
+        self.access();
         self.check()?;
         let mut cached = self.cached.borrow_mut();
         if cached.range(pages.numbers()).any(|(_, lo)| !lo.w()) {
@@ -74,17 +113,28 @@ impl Backing for &Model {
         Ok(())
     }
     fn tlbdeleten(&self, pages: Pages) -> Result<(), KernelError> {
+        self.access();
         self.check()?;
         self.cached.borrow_mut().retain(|vpn, _| !pages.numbers().contains(vpn));
         Ok(())
     }
     fn p_alloc(&self) -> Result<u32, KernelError> {
         self.check()?;
-        Ok(self.next_frame.replace(self.next_frame.get() + 1))
+        let frame = self.next_frame.replace(self.next_frame.get() + 1);
+        self.tables.borrow_mut().insert(frame);
+        self.access();
+        Ok(frame)
     }
     fn p_unref(&self, frame: u32) -> Result<(), KernelError> {
         assert!(self.cached.borrow().values().all(|lo| lo.pfn() != frame), "frame {frame} is given up while bound");
-        if self.frames.borrow_mut().remove(&frame) { Ok(()) } else { Err(KernelError::FrameFree) }
+        let had = self.frames.borrow_mut().remove(&frame) || self.tables.borrow_mut().remove(&frame);
+        if had { Ok(()) } else { Err(KernelError::FrameFree) }
+    }
+    fn undisturbed<R>(&self, change: impl FnOnce() -> R) -> R {
+        let before = self.masked.replace(true);
+        let result = change();
+        self.masked.set(before);
+        result
     }
 }
 
@@ -132,8 +182,9 @@ fn pages(start: u32, count: u32) -> Pages {
 
 proptest! {
     #[test]
-    fn behaves_like_a_map(steps in proptest::collection::vec(step(), 1..60)) {
+    fn behaves_like_a_map(steps in proptest::collection::vec(step(), 1..60), period in 0..20u32) {
         let model = Model::default();
+        model.period.set(period);
         let table = PageTable(&model);
         let mut plain: BTreeMap<u32, Page> = BTreeMap::new();
 
@@ -189,7 +240,13 @@ proptest! {
                 }
             }
 
+            for (page, frame) in model.touched.take() {
+                if let Some(found) = plain.get_mut(&page) {
+                    found.frame = found.frame.or(Some(frame));
+                }
+            }
             // The table says what the plain map says.
+            model.masked.set(true);
             for page in 0..COUNT {
                 let lo = table.lookup((FIRST + page) << PAGE_SHIFT);
                 let found = (lo != Lo::INVALID).then(|| Page {
@@ -208,11 +265,18 @@ proptest! {
             // No frame is lost.
             let owned: BTreeSet<u32> = plain.values().filter(|page| page.anonymous).filter_map(|page| page.frame).collect();
             prop_assert_eq!(&owned, &*model.frames.borrow());
+            model.masked.set(false);
         }
+        // Nor one of the page table's.
+        let directory: BTreeSet<u32> = model.directory.borrow().values().map(|lo| lo.pfn()).collect();
+        prop_assert_eq!(&directory, &*model.tables.borrow());
+        model.period.set(0);
 
         let mut listed = Vec::new();
         table.for_each(|vpn, _| listed.push(vpn - FIRST));
-        prop_assert_eq!(listed, plain.keys().copied().collect::<Vec<_>>());
+        // The interrupt handler has what is its, and the program the rest.
+        let handlers = model.handlers.borrow();
+        prop_assert_eq!(listed, plain.keys().chain(handlers.iter()).copied().collect::<Vec<_>>());
     }
 }
 

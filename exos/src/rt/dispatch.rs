@@ -18,6 +18,10 @@ static HANDLERS: [Cell<Option<Handler>>; EXCEPTIONS] = [const { Cell::new(None) 
 /// For [`Cause::TlbLoad`] and [`Cause::TlbStore`] it is called where the page table has no mapping (a segmentation fault).
 /// What it prints, maps or raises in turn is its own affair: exceptions nest. When it returns, the program continues with the
 /// context as the handler left it.
+///
+/// It may allocate, unless the exception came while the heap was being changed, which only a fault
+/// in the heap's own memory can bring about: where no frame is free for it, it was taken by force,
+/// or what lies in it is corrupt. Allocating or freeing then panics.
 pub fn handle(cause: Cause, handler: Handler) -> Option<Handler> {
     let cell = &HANDLERS[cause as usize];
     let before = cell.get();
@@ -42,13 +46,9 @@ pub fn unhandle(cause: Cause) -> Option<Handler> {
 /// The handler is entered as the kernel dispatches exceptions: see [`aegis_abi::Env`]. It must lie in the section
 /// `.pinned.text` or be mapped otherwise without fail, and must resume the program with all registers restored.
 pub unsafe fn handle_raw(cause: Cause, handler: Option<unsafe extern "C" fn()>) -> Result<(), Error> {
-    let mut context = env::current();
-    context.xh[cause as usize] = match handler {
-        Some(handler) => handler as usize as u32,
-        None => env::library_handler(cause as u32),
-    };
+    let handler = handler.map_or_else(|| env::library_handler(cause as u32), |handler| handler as usize as u32);
     // SAFETY: the context is the environment's own with one handler changed, for which the caller vouches.
-    unsafe { env::set(&context) }
+    unsafe { env::change(|context| context.xh[cause as usize] = handler) }
 }
 
 /// Called by the stub, on the exception stack. All exceptions arrive here but the misses that the miss handler has served. The program's

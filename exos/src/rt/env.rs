@@ -9,6 +9,7 @@ use super::miss::exos_miss;
 use super::park::exos_prologue;
 use super::start::_start;
 use super::state::{GENX, INTX, QUEUE, STATE, TLBX, VECTOR};
+use crate::interrupts::masked;
 use crate::layout;
 use aegis_abi::limits::{EXCEPTIONS, GUARANTEED_MAPPINGS, PAGE_BYTES, RESERVED_FRAMES};
 use aegis_abi::{Env, Error, Lo, Mapping};
@@ -135,8 +136,8 @@ static IMAGE_ENV: ImageEnv = ImageEnv {
 /// The context that the kernel now has.
 struct Current(UnsafeCell<Env>);
 
-// SAFETY: there is one thread, and the functions below are not called from exception handlers while they run: none of what
-// they do raises an exception that reaches a handler.
+// SAFETY: there is one thread. Interrupts are masked in the functions below, and none of what they
+// do raises an exception that reaches a handler.
 unsafe impl Sync for Current {}
 
 static CURRENT: Current = Current(UnsafeCell::new(Env::EMPTY));
@@ -173,7 +174,7 @@ pub fn start() {
 /// A copy of the context that the kernel has.
 pub fn current() -> Env {
     // SAFETY: see `Current`.
-    unsafe { *CURRENT.0.get() }
+    masked(|| unsafe { *CURRENT.0.get() })
 }
 
 /// The library's own handler for an exception code.
@@ -181,19 +182,23 @@ pub fn library_handler(code: u32) -> u32 {
     address(HANDLERS[code as usize])
 }
 
-/// Replaces the context.
+/// Replaces the context by what `change` makes of it.
 ///
 /// # Errors
 /// Those of the kernel's call `e_set`.
 ///
 /// # Safety
-/// The program must be able to go on under it: see [`Env`].
-pub unsafe fn set(env: &Env) -> Result<(), Error> {
-    // SAFETY: the caller vouches for the context.
-    call::with_pointer(env, |pointer| unsafe { call::e_set(pointer) })?;
-    // SAFETY: see `Current`.
-    unsafe { CURRENT.0.get().write(*env) }
-    Ok(())
+/// The program must be able to go on under the new one: see [`Env`].
+pub unsafe fn change(change: impl FnOnce(&mut Env)) -> Result<(), Error> {
+    masked(|| {
+        let mut env = current();
+        change(&mut env);
+        // SAFETY: the caller vouches for the context.
+        call::with_pointer(&env, |pointer| unsafe { call::e_set(pointer) })?;
+        // SAFETY: see `Current`.
+        unsafe { CURRENT.0.get().write(env) }
+        Ok(())
+    })
 }
 
 /// Are the gates open?
@@ -209,10 +214,8 @@ pub fn open_gates() -> Result<(), Error> {
 }
 
 fn open_gates_now() -> Result<(), Error> {
-    let mut env = current();
-    (env.gate, env.agate) = (address(exos_gate), address(exos_agate));
     // SAFETY: the context is the environment's own, with gates that can take what comes.
-    unsafe { set(&env)? }
+    unsafe { change(|env| (env.gate, env.agate) = (address(exos_gate), address(exos_agate)))? }
     OPEN.set(true);
     Ok(())
 }

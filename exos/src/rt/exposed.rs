@@ -7,7 +7,7 @@ use aegis_abi::exposed::ExposedInfo;
 use aegis_abi::info::{Counters, Info};
 use core::cell::UnsafeCell;
 use core::ptr;
-use core::{slice, str};
+use core::slice;
 use stlb::{Native, Stlb};
 use zerocopy::FromZeros;
 
@@ -47,18 +47,14 @@ pub fn tables() -> Result<ExposedInfo, Error> {
     Ok(unsafe { info.get().read_volatile() })
 }
 
-/// The command line: the parent's word, or the kernel's.
-pub fn command_line() -> &'static str {
-    if let Some(line) = super::loader::own_command_line() {
-        return line;
-    }
+/// The command line that the boot loader has given the kernel.
+pub fn command_line() -> &'static [u8] {
     // SAFETY: as above; and the kernel does not change the command line while a program runs.
-    let bytes = unsafe {
+    unsafe {
         let length = (&raw const (*exposed_info()).command_line_bytes).read_volatile() as usize;
         let line = &raw const (*exposed_info()).command_line;
         slice::from_raw_parts(line.cast::<u8>(), length.min(aegis_abi::limits::COMMAND_LINE_BYTES))
-    };
-    str::from_utf8(bytes).unwrap_or("")
+    }
 }
 
 /// The software TLB.

@@ -14,7 +14,7 @@
 
 use super::call;
 use super::state::{STATE, address_of};
-use crate::interrupts::critical;
+use crate::interrupts::masked;
 use aegis_abi::Error;
 use core::arch::global_asm;
 
@@ -82,7 +82,7 @@ pub fn stayed_on() {
 /// # Errors
 /// `BadStatus`, where the processor has none.
 pub fn turn_on() -> Result<(), Error> {
-    critical(|| {
+    masked(|| {
         // SAFETY: what was in the registers is saved.
         unsafe { call::fpu(1)? }
         let fpu = &STATE.fpu;

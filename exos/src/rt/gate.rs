@@ -9,11 +9,13 @@
 //! Three ways differ in what is parked: for a trusted callee, which keeps the registers that a function must keep, just `ra`;
 //! otherwise all of these.
 //!
-//! Strategy of the callee. A request comes when the environment does not run, so something of its own is parked. It is served like an
-//! exception, on the exception stack below that, by a plain function; then the answer is transferred. While a request is
-//! served another one is refused; and so is one that comes while an answer is awaited, or that nobody is there to serve.
-//! What has come without an upcall while the mask was clear, the end of a slice above all, is made up for before a request is served: a
-//! server that only serves looks at it nowhere else.
+//! Strategy of the callee. A request comes when the environment does not run, so something of its
+//! own is parked. It is served like an exception, on the exception stack below that, by a plain
+//! function; then the answer is transferred. While a request is served another one is refused, as
+//! busy; and so is one that comes while an answer is awaited. One that nobody is there to serve is
+//! refused with a word of its own. What has come without an upcall while the mask was clear, the
+//! end of a slice above all, is made up for before a request is served: a server that only serves
+//! looks at it nowhere else.
 //!
 //! Of a server's registers nothing reaches its clients but the answer; a caller that does not trust clears its own.
 
@@ -135,10 +137,10 @@ global_asm!(
     // The answer: a0, a1; or v0 = error: a refusal of the callee's, or the callee is gone, and with it our registers.
     "exos_trusted_resume:",
     "lw    $t1, {link}($sp)",
-    "addiu $t0, $v0, -{busy}",
+    "sltiu $t0, $v0, {refused}",
     "beqz  $v0, 1f",
     " nop",
-    "bnez  $t0, exos_lost_registers",
+    "bnez  $t0, exos_lost_registers",       // it is the kernel that has refused
     " nop",
     "1:",
     "lw    $ra, {trusting_ra}($sp)",
@@ -231,11 +233,14 @@ global_asm!(
     "sw    $zero, {awaited}($zero)",
     "lw    $t9, {resume}($sp)",
     "beqz  $v0, 4f",
-    " nop",
-    "li    $v0, {busy}",
-    "4:",
+    " xori $v0, $v0, {unserved}-{answer}",
+    "sltu  $v0, $zero, $v0",                // whatever else it says, it is busy
+    "addiu $v0, $v0, {refused}",
     "jr    $t9",
     " nop",
+    "4:",
+    "jr    $t9",
+    " move $v0, $zero",
     // Answers that nobody awaits are dropped: the slice is used for what is parked.
     "9:",
     "j     exos_prologue",
@@ -249,7 +254,7 @@ global_asm!(
     "lw    $v0, {handlers}($v0)",           // v0 = handler
     "bnez  $at, 8f",                        // serves another one
     " lw   $at, {parked}($zero)",
-    "beqz  $v0, 8f",                        // nobody is there to serve it
+    "beqz  $v0, 10f",                       // nobody is there to serve it
     " addiu $t9, $at, -{guard}",
     "sltiu $t9, $t9, {guard_to_end}+1",
     "bnez  $t9, 5f",                        // what is parked stands on the exception stack: below it
@@ -310,10 +315,14 @@ global_asm!(
     " nop",
 
     // Refused: the message goes back.
+    "10:",
+    "b     1f",
+    " li   $t8, {unserved}",
     "8:",
+    "li    $t8, {refusal}",
+    "1:",
     "move  $at, $zero",
     "move  $t9, $zero",
-    "li    $t8, {refusal}",
     "li    $v0, {synchronous}",
     "syscall",                              // returns only if it is refused
     "j     exos_prologue",
@@ -406,7 +415,8 @@ global_asm!(
     message_kind = const Kind::Message as u32,
     answer = const Kind::Answer as u32,
     refusal = const Kind::Refusal as u32,
-    busy = const BUSY,
+    unserved = const Kind::Unserved as u32,
+    refused = const UNSERVED,
     synchronous = const SYNCHRONOUS,
     lost_registers = sym lost_registers,
     unmask = sym unmask,
@@ -415,12 +425,16 @@ global_asm!(
 const _: () = {
     // Compared with 0, and an index into the handlers.
     assert!(Kind::ShortRequest as u32 == 0 && Kind::LongRequest as u32 == 1 && Kind::Message as u32 == 2);
-    assert!(Kind::Answer as u32 == 3 && Kind::Refusal as u32 == 4);
+    assert!(Kind::Answer as u32 == 3 && Kind::Refusal as u32 == 4 && Kind::Unserved as u32 == 5);
+    assert!(BUSY == UNSERVED + 1);
     assert!(offset_of!(ParkedTrusting, parked) == 0 && offset_of!(ParkedFunction, parked) == 0);
 };
 
-/// Where the kernel's error codes end: the callee's library has refused.
-const BUSY: u32 = 0x100;
+/// Where the kernel's error codes end: the callee's library has refused, since it serves no such
+/// requests.
+const UNSERVED: u32 = 0x100;
+/// ... since it is busy.
+const BUSY: u32 = 0x101;
 
 unsafe extern "C" {
     /// The gate of requests and answers, for the environment's context. Not to be called.
@@ -437,13 +451,18 @@ unsafe extern "C" {
 pub enum Failure {
     /// The kernel's reason.
     Kernel(Error),
-    /// The callee's library has refused it: it serves another one, awaits an answer, or has nobody to serve it.
+    /// The callee's library has refused it: it serves another request, or awaits an answer. Later
+    /// it may take it.
     Busy,
+    /// The callee's library has refused it: the callee serves no requests of this kind, short or
+    /// long. Unless it is about to begin, it never takes one.
+    Unserved,
 }
 
 fn failure(code: u32) -> Result<(), Failure> {
     match code {
         BUSY => Err(Failure::Busy),
+        UNSERVED => Err(Failure::Unserved),
         code => super::park::result(code).map_err(Failure::Kernel),
     }
 }

@@ -3,6 +3,7 @@
 use super::call;
 use super::memory::{self, PAGE_TABLE, allocate, give_back};
 use super::state::{Family, STATE};
+use crate::interrupts;
 use crate::layout;
 use crate::page_table::{self, Pages, Rights};
 use aegis_abi::calls::{ANY, READ_WRITE};
@@ -40,8 +41,14 @@ fn run_within(range: Range<u32>, count: u32) -> Result<u32, Error> {
     Err(Error::NoMemory)
 }
 
-/// Copies bytes into a frame that this program may write, through the page of addresses at `window`, which is free.
+/// Copies bytes into a frame that this program may write, through the page of addresses at
+/// `window`, which is free, and whose page of the page table exists.
 pub fn fill(window: Pages, frame: u32, offset: u32, bytes: &[u8]) -> Result<(), page_table::Error> {
+    // A handler that makes a process fills the same window.
+    interrupts::masked(|| fill_undisturbed(window, frame, offset, bytes))
+}
+
+fn fill_undisturbed(window: Pages, frame: u32, offset: u32, bytes: &[u8]) -> Result<(), page_table::Error> {
     assert!(offset as usize + bytes.len() <= PAGE_BYTES as usize);
     PAGE_TABLE.map(window, frame, Rights::ReadWrite)?;
     // SAFETY: the page is mapped to the frame, in which no Rust object of this program lies.
@@ -65,14 +72,14 @@ fn make_executable(start: u32, bytes: u32) -> Result<(), page_table::Error> {
     }
 }
 
-/// Tells the process whose image begins at `frame` its command line, which is cut if it is too long.
-pub fn set_command_line(window: Pages, frame: u32, line: &str) -> Result<(), page_table::Error> {
-    let line = &line.as_bytes()[..line.len().min(STATE.family.command_line.len())];
+/// Gives the process whose image begins at `frame` its arguments, as [`crate::arguments`] has made
+/// them.
+pub fn set_arguments(window: Pages, frame: u32, arguments: &[u8]) -> Result<(), page_table::Error> {
     let family = offset_of!(super::state::State, family);
     let place = |offset: usize| (family + offset) as u32;
-    fill(window, frame, place(offset_of!(Family, command_line)), line)?;
-    let bytes = (line.len() as u32).to_le_bytes();
-    fill(window, frame, place(offset_of!(Family, command_line_bytes)), &bytes)
+    fill(window, frame, place(offset_of!(Family, arguments)), arguments)?;
+    let bytes = (arguments.len() as u32).to_le_bytes();
+    fill(window, frame, place(offset_of!(Family, argument_bytes)), &bytes)
 }
 
 /// Makes an environment.
@@ -124,18 +131,17 @@ pub fn exit_status(page: Pages) -> Option<i32> {
     (family.exited.get() != 0).then(|| family.status.get() as i32)
 }
 
-/// The command line that the parent has given this process; `None`: there is no parent.
-pub fn own_command_line() -> Option<&'static str> {
+/// The arguments that the parent has given this process; `None`: there is no parent.
+pub fn own_arguments() -> Option<&'static [u8]> {
     let family = &STATE.family;
-    let bytes = family.command_line_bytes.get() as usize;
+    let bytes = family.argument_bytes.get() as usize;
     if bytes == 0 {
         return None;
     }
-    // SAFETY: the parent has written it before the start, and nobody does after.
-    let line = unsafe {
-        core::slice::from_raw_parts((&raw const family.command_line).cast::<u8>(), bytes.min(family.command_line.len()))
-    };
-    Some(core::str::from_utf8(line).unwrap_or(""))
+    // SAFETY: the parent has written them before the start, and nobody does after.
+    Some(unsafe {
+        core::slice::from_raw_parts((&raw const family.arguments).cast::<u8>(), bytes.min(family.arguments.len()))
+    })
 }
 
 /// Ends this process, if it is not the first: for the parent's eyes with this status.

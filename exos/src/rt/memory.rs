@@ -3,6 +3,7 @@
 use super::call;
 use super::cell::Cell;
 use super::state::DIRECTORY;
+use crate::interrupts;
 use crate::layout;
 use crate::page_table::{Backing, PageTable, Pages};
 use aegis_abi::calls::ANY;
@@ -57,6 +58,9 @@ impl Backing for Own {
     fn p_unref(&self, frame: u32) -> Result<(), Error> {
         // SAFETY: the page table gives back frames of unmapped pages only.
         unsafe { call::p_unref(frame) }
+    }
+    fn undisturbed<R>(&self, change: impl FnOnce() -> R) -> R {
+        interrupts::masked(change)
     }
 }
 
@@ -139,13 +143,13 @@ pub unsafe fn store_word(address: u32, value: u32) {
 
 /// Allocates a frame. Gives up the slice as often as the kernel says that one will be free: it has others give some up.
 ///
-/// # Errors
-/// Those of the kernel's call `p_alloc`.
+/// # Errors Those of the kernel's call `p_alloc`; `TryAgain` in a critical section alone, which
+/// must not give up the slice.
 pub fn allocate(frame: u32) -> Result<u32, Error> {
     loop {
         // SAFETY: a new frame is nobody's memory yet.
         match unsafe { call::p_alloc(frame) } {
-            Err(Error::TryAgain) => crate::schedule::yield_now(),
+            Err(Error::TryAgain) if !interrupts::in_critical() => crate::schedule::yield_now(),
             result => return result,
         }
     }

@@ -1,9 +1,10 @@
 //! The pinned pages of data: what the stubs and the miss handler need without a mapping of their own.
 
 use super::cell::Cell;
+use crate::arguments;
 use crate::layout;
 use aegis_abi::interrupts::KINDS;
-use aegis_abi::limits::{COMMAND_LINE_BYTES, QUEUE_ENTRIES, REPOSSESSION_ENTRIES, SAVE_AREA_BYTES};
+use aegis_abi::limits::{QUEUE_ENTRIES, REPOSSESSION_ENTRIES, SAVE_AREA_BYTES};
 use aegis_abi::{Interrupt, InterruptQueue, Repossessed, RepossessionVector};
 use core::mem::offset_of;
 
@@ -113,10 +114,11 @@ pub struct Fpu {
 /// What a process and its parent share.
 #[repr(C)]
 pub struct Family {
-    /// Bytes of the command line, written by the parent; 0: the program is the first, whose command line the kernel has.
-    pub command_line_bytes: Cell<u32>,
-    /// The command line.
-    pub command_line: [Cell<u8>; COMMAND_LINE_BYTES],
+    /// Bytes of the arguments, written by the parent; 0: the program is the first, whose command
+    /// line the kernel has.
+    pub argument_bytes: Cell<u32>,
+    /// The arguments: see [`crate::arguments`].
+    pub arguments: [Cell<u8>; arguments::BYTES],
     /// Has the process ended by itself?
     pub exited: Cell<u32>,
     /// Its exit status then.
@@ -260,8 +262,8 @@ pub static STATE: State = State {
     handlers: zeros(),
     fpu: Fpu { on: zero(), saved: zero(), control: zero(), registers: zeros() },
     family: Family {
-        command_line_bytes: zero(),
-        command_line: [const { Cell::new(0) }; COMMAND_LINE_BYTES],
+        argument_bytes: zero(),
+        arguments: [const { Cell::new(0) }; arguments::BYTES],
         exited: zero(),
         status: zero(),
     },

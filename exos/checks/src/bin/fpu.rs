@@ -18,7 +18,7 @@ use exos::{Cell, interrupts, machine, schedule};
 use exos_checks::feature::{Feature, needs};
 use exos_checks::raw::bare::{Alive, MASK, PARTNER, Pages, SEEN, STARTS, free, give_slice, make};
 use exos_checks::raw::bare::{FAILED, GIVEN};
-use exos_checks::raw::calls::{address_of, call, context, insert};
+use exos_checks::raw::calls::{address_of, call, context, insert, without_upcalls};
 use exos_checks::raw::fp::{self, ACTION, CAUSE, FAULTS, FpRegisters, RECEIVER};
 use exos_checks::raw::ticks::turns_to_tick;
 use exos_checks::raw::transfers;
@@ -363,7 +363,7 @@ fn spied(switch: Switch) -> Outcome {
         };
         pages.store(PARTNER, partner.0);
         turns_to_tick(u32::MAX);
-        get!(critical(|| {
+        get!(without_upcalls(|| {
             give_slice(keeper.0, SLICES[0])?;
             if matches!(switch, Switch::Tick | Switch::Next | Switch::Die) {
                 give_slice(spy.0, SLICES[1])?;

@@ -14,7 +14,6 @@ use alloc::vec::Vec;
 use exos::abi::Error;
 use exos::abi::calls::{Number, READ_WRITE};
 use exos::abi::limits::{ENV_DATA_BYTES, ENVS, EXCEPTIONS, PAGE_BYTES};
-use exos::interrupts::critical;
 use exos::page_table::Rights;
 use exos::region::{Frame, Region};
 use exos::{Cell, layout, machine, println, schedule};
@@ -22,7 +21,7 @@ use exos_checks::raw::bare::{
     Alive, BAD_VADDR, DATA_WORDS, Entries, Entry, GIVEN, MASK, PARTNER, Pages, SEEN, STARTS, free, give_slice, make,
     write_data,
 };
-use exos_checks::raw::calls::call;
+use exos_checks::raw::calls::{call, without_upcalls};
 use exos_checks::raw::ticks::turns_to_tick;
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
@@ -170,7 +169,7 @@ fn spied(switch: Switch) -> Outcome {
         pages.store(PARTNER, if switch == Switch::Die { keeper.0.0 } else { spy.env.0.0 });
         // One revolution: this slice, the secret's, the spy's. There is time for all of it: a tick has just been.
         turns_to_tick(u32::MAX);
-        get!(critical(|| {
+        get!(without_upcalls(|| {
             give_slice(keeper.0, SLICES[0])?;
             if !matches!(switch, Switch::Yield | Switch::Donate) {
                 give_slice(spy.env.0, SLICES[1])?;
@@ -202,7 +201,7 @@ fn idle() -> Outcome {
     for round in 0..ROUNDS {
         give(&pages, round);
         spy.cover();
-        let ticks = get!(critical(|| {
+        let ticks = get!(without_upcalls(|| {
             let own = machine::pid();
             turns_to_tick(u32::MAX);
             for (n, pid) in [own, keeper.0, spy.env.0].into_iter().enumerate() {

@@ -2,6 +2,8 @@
 
 use exos::abi::calls::Number;
 use exos::abi::{Env, Error};
+use exos::interrupts::critical;
+use exos::rt::state::STATE;
 use exos::rt::{call, env, memory};
 
 /// Makes any call. It may not take away what the program still uses.
@@ -26,6 +28,27 @@ pub fn flush() {
 /// A copy of the environment's context.
 pub fn context() -> Env {
     env::current()
+}
+
+/// Puts a handler for an exception into the environment's context.
+///
+/// # Errors
+/// Those of the kernel's call `e_set`.
+pub fn set_handler(code: u32, address: u32) -> Result<(), Error> {
+    // SAFETY: left to the tests, as the module says.
+    unsafe { env::change(|context| context.xh[code as usize] = address) }
+}
+
+/// Does `body` without upcalls. Unlike a critical section it may give up the processor.
+pub fn without_upcalls<R>(body: impl FnOnce() -> R) -> R {
+    let mask = &STATE.queue.mask;
+    let before = mask.get();
+    mask.set(0);
+    let result = body();
+    mask.set(before);
+    // What was withheld is acted on at the end of any critical section.
+    critical(|| ());
+    result
 }
 
 /// Inserts the binding of the page of `va`, as a pointer argument needs it.

@@ -97,11 +97,9 @@ pub fn open_gate() -> Result<(), Error> {
 }
 
 fn set_gate(gate: unsafe extern "C" fn()) -> Result<(), Error> {
-    let mut context = env::current();
-    context.gate = gate as *const () as usize as u32;
-    context.agate = context.gate;
+    let gate = gate as *const () as usize as u32;
     // SAFETY: the gate puts back what it changes, and nobody transfers here but those to whom the test does.
-    unsafe { env::set(&context) }
+    unsafe { env::change(|context| (context.gate, context.agate) = (gate, gate)) }
 }
 
 /// Transfers synchronously, in [`Span::RoundTrip`], `times` times, to an environment that transfers back.

@@ -11,7 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use exos::Cell;
-use exos::abi::limits::PAGE_BYTES;
+use exos::abi::limits::{FRAMES, PAGE_BYTES};
 use exos::exceptions::{Cause, Context, handle, unhandle};
 use exos::page_table::{Error, Rights};
 use exos::region::{Frame, Region};
@@ -208,9 +208,17 @@ fn refused() -> Outcome {
     let hole = Err(Error::NotMapped(region.address(0)));
     check_eq!(region.protect(0..2, Rights::ReadOnly), hole, "protecting a hole");
     for range in [(0, 5), (3, 2), (5, 5), (0, u32::MAX)] {
-        check_eq!(region.unmap(range.0..range.1), Err(Error::BadRange), "the range {range:?}");
+        check_eq!(region.unmap(range.0..range.1), Err(Error::NotInRegion), "the range {range:?}");
     }
-    check_eq!(region.map(u32::MAX, &frame, Rights::ReadOnly), Err(Error::BadRange), "the last page number");
+    check_eq!(region.map(u32::MAX, &frame, Rights::ReadOnly), Err(Error::NotInRegion), "the last page number");
+    for count in [layout::REGIONS.pages, u32::MAX] {
+        check_eq!(Region::reserve(count).err(), Some(Error::NoAddresses), "a region of {count} pages");
+    }
+    check_eq!(Region::reserve(0).err(), Some(Error::BadRange), "a region of no page");
+    check_eq!(Region::reserve_at(region.start(), 1).err(), Some(Error::NotFree), "a region twice");
+    for number in [u32::MAX, u32::MAX - 1, FRAMES as u32] {
+        check_eq!(Frame::number(number).err(), Some(exos::abi::Error::NoSuchFrame), "frame {number}");
+    }
     for (start, count) in [(0x1000, 1), (region.start(), 1), (0x7000_0000, 1), (0x6fff_f000, 2), (!4095, 2)] {
         check!(Region::reserve_at(start, count).is_err(), "a region of {count} pages at {start:#x}");
     }

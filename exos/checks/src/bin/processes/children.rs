@@ -24,7 +24,8 @@ fn number(n: usize) -> u32 {
 pub fn main(role: &str) -> i32 {
     match role {
         "exit" => number(2) as i32,
-        "arguments" => exos::args().skip(2).map(|word| word.len() as i32).sum(),
+        "arguments" => hash(exos::args()),
+        "long-server" => long_server(),
         "spin" => loop {
             core::hint::spin_loop();
         },
@@ -34,6 +35,23 @@ pub fn main(role: &str) -> i32 {
         "null-server" => null_server(),
         "client" => client(Pid(number(2)), number(3)),
         _ => 1,
+    }
+}
+
+/// A number for words: their number, lengths and bytes.
+pub fn hash<'a>(words: impl Iterator<Item = &'a str>) -> i32 {
+    let add = |hash: u32, n: u32| (hash ^ n).wrapping_mul(0x0100_0193);
+    words.fold(0x811c_9dc5, |hash, word| word.bytes().fold(add(hash, word.len() as u32), |hash, n| add(hash, n.into())))
+        as i32
+}
+
+/// Serves long requests alone.
+fn long_server() -> i32 {
+    if rpc::serve_long(long).is_err() {
+        return 1;
+    }
+    loop {
+        schedule::yield_now();
     }
 }
 

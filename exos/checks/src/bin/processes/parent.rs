@@ -2,11 +2,12 @@
 
 use crate::children;
 use alloc::format;
-use exos::abi::calls::{ANY, Number};
+use alloc::vec::Vec;
+use exos::abi::calls::{ANY, NEXT, Number};
 use exos::abi::{Error, Pid};
 use exos::process::{self, End, Process, SpawnError};
 use exos::rpc::{self, Failure, LongMessage};
-use exos::{machine, schedule};
+use exos::{arguments, machine, schedule};
 use exos_checks::raw::calls::call;
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
@@ -17,6 +18,8 @@ const SELF: &str = "processes";
 pub fn main() -> i32 {
     tap::run(&[
         ("a process has arguments and an exit status", exit_status),
+        ("arguments arrive whole", any_arguments),
+        ("arguments that fit arrive, and those that do not are refused", longest_arguments),
         ("what cannot be made is said", refusals),
         ("a process that ends badly takes nobody with it", bad_ends),
         ("a process that never yields is destroyed from outside", destroyed),
@@ -24,6 +27,7 @@ pub fn main() -> i32 {
         ("long calls carry 20 words there and back", long_calls),
         ("messages arrive, and want no answer", messages),
         ("a server that is busy, or gone, or has no gate", failures),
+        ("a server of long requests alone", unserved),
         ("a server that dies while it serves", death),
         ("a server whose slice ends between requests gives up before it serves the next", late_server),
         ("two clients of one server", two_clients),
@@ -48,8 +52,49 @@ fn server() -> Result<Process, alloc::string::String> {
 
 fn exit_status() -> Outcome {
     check_eq!(get!(spawn(&["exit", "7"])).wait(), End::Exited(7), "exit status");
-    check_eq!(get!(spawn(&["arguments", "one", "two", "three"])).wait(), End::Exited(11), "arguments");
     check_eq!(get!(spawn(&["exit", "-5"])).wait(), End::Exited(0), "exit status");
+    Ok(())
+}
+
+fn arrive(words: &[&str]) -> Outcome {
+    let all: Vec<&str> = ["arguments"].iter().chain(words).copied().collect();
+    let sent = children::hash([SELF].into_iter().chain(all.iter().copied()));
+    check_eq!(get!(spawn(&all)).wait(), End::Exited(sent), "what arrives of {} words", words.len());
+    Ok(())
+}
+
+fn any_arguments() -> Outcome {
+    for words in [
+        &["one", "two", "three"][..],
+        &[],
+        &["", "two words", "", " ", "tab\tline\n", "\0"],
+        &["é", "日本語", "\u{10ffff}", ""],
+        &[&"x".repeat(400), &"é".repeat(200)],
+    ] {
+        arrive(words)?;
+    }
+    Ok(())
+}
+
+/// Lengths around the longest that fits, with characters of one to four bytes at the end.
+fn longest_arguments() -> Outcome {
+    let room = arguments::BYTES - 3 * arguments::WORD_BYTES - SELF.len() - "arguments".len();
+    for last in ["x", "é", "語", "\u{10ffff}"] {
+        for over in 0..=last.len() {
+            let mut word = "y".repeat(room - last.len() + over);
+            word.push_str(last);
+            if over == 0 {
+                arrive(&[&word])?;
+            } else {
+                check_eq!(spawn(&["arguments", &word]).err(), Some(SpawnError::TooLong), "{over} bytes too many");
+                word.replace_range(..over, "");
+                arrive(&[&word])?;
+            }
+        }
+    }
+    // Empty words take room too.
+    let none: Vec<&str> = core::iter::repeat_n("", arguments::BYTES / arguments::WORD_BYTES).collect();
+    check_eq!(spawn(&none).err(), Some(SpawnError::TooLong), "many empty words");
     Ok(())
 }
 
@@ -119,6 +164,20 @@ fn failures() -> Outcome {
     check_eq!(rpc::call(pid, &mut LongMessage::default()), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
     check_eq!(rpc::send(pid, [0; 4]), Err(Error::NoSuchEnvironment), "gone");
     check_eq!(schedule::yield_to(Pid(u32::MAX)), Err(Error::NoSuchEnvironment), "never there");
+    check_eq!(schedule::yield_to(NEXT), Err(Error::NoSuchEnvironment), "the name of nobody");
+    Ok(())
+}
+
+fn unserved() -> Outcome {
+    let server = get!(spawn(&["long-server"]));
+    while rpc::call(server.pid(), &mut LongMessage::default()).is_err() {
+        get!(schedule::yield_to(server.pid()));
+    }
+    for _ in 0..3 {
+        check_eq!(rpc::short(server.pid(), [0; 4]), Err(Failure::Unserved), "a short call");
+        check_eq!(rpc::trusted(server.pid(), [0; 4]), Err(Failure::Unserved), "a trusted call");
+        check_eq!(rpc::call(server.pid(), &mut LongMessage::default()), Ok(()), "a long call");
+    }
     Ok(())
 }
 

@@ -12,6 +12,11 @@ use exos::exceptions::{Cause, Context, handle};
 use exos_checks::raw::calls::context;
 use exos_checks::raw::{calls, code};
 
+mod memory;
+mod reports;
+mod stacks;
+mod waits;
+
 exos::entry!(main);
 
 fn main() -> Result<i32, &'static str> {
@@ -27,12 +32,22 @@ fn main() -> Result<i32, &'static str> {
             code::breakpoint(0, 0);
             Ok(0)
         }
-        Some("memory") => {
-            let mut blocks = alloc::vec::Vec::new();
-            loop {
-                blocks.push(alloc::vec![1u8; 1 << 20]);
-            }
+        Some("memory") => memory::use_up_the_heap(),
+        Some("frames") => memory::use_up_the_frames(),
+        Some("busy-heap") => memory::allocate_in_an_exception_of_the_heap(),
+        Some("array") => Ok(stacks::large_array()),
+        Some("handler-array") => {
+            handle(Cause::Breakpoint, |_| exos::println!("{}", stacks::large_array()));
+            code::breakpoint(0, 0);
+            Ok(0)
         }
+        Some("panic-panic") => panic!("outer {}", reports::Panics("inner")),
+        Some("panic-panic-panic") => panic!("outer {}", reports::Panics(reports::Panics("innermost"))),
+        Some("panic-exception") => panic!("outer {}", reports::Raises),
+        Some("exception-panic") => reports::panic_in_the_report_of_an_exception(),
+        Some("prompt") => waits::prompt(),
+        Some("critical") => waits::in_critical_section(exos::args().nth(2).unwrap_or_default()),
+        Some("handler") => waits::in_interrupt_handler(exos::args().nth(2).unwrap_or_default()),
         Some("lost") => {
             // The frame with the save areas: from now on there is no way to hand over an exception.
             let frame = context().genx_save_area / PAGE_BYTES;
@@ -44,7 +59,7 @@ fn main() -> Result<i32, &'static str> {
         Some("kernel-unaligned") => kernel_fault(255),
         Some("kernel-null") => kernel_fault(254),
         Some("kernel-user") => kernel_fault(253),
-        _ => Err("usage: endings status|error|panic|null|overflow|stack|handlers|memory|lost|kernel-..."),
+        _ => Err("usage: endings WAY [MORE]; the ways stand in endings/main.rs"),
     }
 }
 
