@@ -3,6 +3,7 @@
 mod bindings;
 mod boot;
 mod calls;
+mod comparator;
 mod environments;
 mod frames;
 mod interrupts;
