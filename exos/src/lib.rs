@@ -40,6 +40,8 @@ extern crate std;
 pub mod branch;
 pub mod exceptions;
 pub mod layout;
+#[cfg(any(test, target_os = "none"))]
+mod line;
 pub mod page_table;
 pub mod status;
 pub mod stride;

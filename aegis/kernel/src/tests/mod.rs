@@ -6,6 +6,7 @@ mod calls;
 mod comparator;
 mod environments;
 mod frames;
+mod input;
 mod interrupts;
 mod model;
 mod names;
