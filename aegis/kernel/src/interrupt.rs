@@ -71,7 +71,16 @@ impl<M: Machine> Kernel<M> {
     /// Lets the console interrupt again if input waits and there is room for it now.
     #[inline]
     pub(crate) fn resume_input(&mut self) {
-        if self.input_waits && self.room_for_input() > 0 {
+        if self.input_waits {
+            self.look_for_room();
+        }
+    }
+
+    /// The rare part of [`Kernel::resume_input`], by itself so that yields and ticks stay short.
+    #[cold]
+    #[inline(never)]
+    fn look_for_room(&mut self) {
+        if self.room_for_input() > 0 {
             self.input_waits = false;
             self.machine.listen(true);
         }
