@@ -5,7 +5,6 @@
 #![no_std]
 #![no_main]
 
-use aegis_abi::interrupts::CONSOLE_BYTES;
 use aegis_abi::status;
 use aegis_kernel::{Kernel, Miss, Upcall};
 use aegis_machine::board::interrupts::{self, Event, Source};
@@ -90,24 +89,13 @@ fn kernel_options(command_line: &str) -> (Options, &str) {
 #[unsafe(no_mangle)]
 extern "C" fn aegis_interrupt(cause: u32) -> u64 {
     let upcall = KERNEL.with(|kernel| {
-        let mut input = heapless::Vec::<u8, CONSOLE_BYTES>::new();
         interrupts::handle(cause, |event| match event {
             Event::Tick => {
                 aegis_machine::count_tick();
                 kernel.tick();
             }
-            Event::Input(byte) => {
-                // There is room: it is emptied when it is full.
-                let _ = input.push(byte);
-                if input.is_full() {
-                    kernel.input(&input);
-                    input.clear();
-                }
-            }
+            Event::Input => kernel.input(),
         });
-        if !input.is_empty() {
-            kernel.input(&input);
-        }
         kernel.leave_interrupt()
     });
     upcall.map_or(0, |Upcall { handler, save_area }| {

@@ -51,7 +51,8 @@ pub fn handle(kind: u32, handler: Option<Handler>) -> Option<Handler> {
     before
 }
 
-/// How many interrupts of `kind` were dropped so far, since the queue was full.
+/// How many interrupts of `kind` were dropped so far, since the queue was full. None of [`CONSOLE`]
+/// ever is.
 ///
 /// # Panics
 /// For a kind that there is not.
@@ -185,6 +186,9 @@ fn drain(queue: &Queue) {
         queue.tail.set(tail.wrapping_add(1));
         if let Some(handler) = HANDLERS.get(kind as usize).and_then(Cell::get) {
             handler(arguments);
+        }
+        if kind == CONSOLE {
+            input::brought(arguments[0]);
         }
     }
 }

@@ -46,6 +46,8 @@ pub mod branch;
 pub mod exceptions;
 pub mod fault;
 pub mod layout;
+#[cfg(any(test, target_os = "none"))]
+mod line;
 pub mod page_table;
 pub mod status;
 pub mod stride;

@@ -153,13 +153,19 @@ pub fn cases(machine: Machine) -> Vec<Case> {
         // Figure 3-1 of the thesis.
         Case::output("stride", "stride").shows(&["figure stride", "point 600", "within one of 3:2:1 at every point"]),
         Case::output("stride::in real time", "aegis.clock=rtc stride").shows(&["within one of 3:2:1 at every point"]),
-        // What is typed reaches the program that runs; 4 is Ctrl-D. What comes before the UART is ready is lost, up to its 16 bytes.
-        Case::output("echo", "echo first words")
-            .types("\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\nab\u{7f}c\nlast words\n\u{4}")
-            .shows(&["first words", "\nac\n", "last words\nlast words\n"]),
+        // What is typed reaches the program that runs, from the first byte on, whenever it comes; 4 is Ctrl-D.
+        Case::output("echo", "echo first words").types("ab\u{7f}c\né漢\u{7f}\nlast words\u{4}").shows(&[
+            "first words\nab",
+            "\nac\n",
+            "\né\n",
+            "last words\nlast words\n",
+        ]),
         Case::output("echo::in real time", "aegis.clock=rtc echo first words")
-            .types("\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\nab\u{7f}c\nlast words\n\u{4}")
-            .shows(&["first words", "\nac\n", "last words\nlast words\n"]),
+            .types("ab\u{7f}c\né漢\u{7f}\nlast words\u{4}")
+            .shows(&["first words\nab", "\nac\n", "\né\n", "last words\nlast words\n"]),
+        burst("echo::a burst of input", "echo first words"),
+        burst("echo::a burst of input in real time", "aegis.clock=rtc echo first words"),
+        burst("echo::a burst of input without a clock", "aegis.clock=none echo first words"),
         // How programs end.
         Case::output("endings::status", "endings status").status(7),
         Case::output("endings::error", "endings error")
@@ -321,6 +327,18 @@ fn fuzz(machine: Machine) -> Case {
         .memory(fuzz::MEMORY)
         .limit(120)
         .shows(&["fuzz: seed 1, ", "steps: nothing found"])
+}
+
+/// As much input at once as a pipe takes, far more than any device or queue: every line of it must come back.
+fn burst(name: &str, command_line: &str) -> Case {
+    // One line is long, the others have various lengths.
+    let line = |n: usize| format!("{n} {}", "0123456789 é漢".repeat(if n == 7 { 400 } else { n % 13 }));
+    let lines: Vec<String> = (0..500).map(line).collect();
+    let typed = lines.iter().map(|line| format!("{line}\n")).chain(["\u{4}".into()]).collect::<String>();
+    assert!((40_000..1 << 16).contains(&typed.len()), "{} bytes", typed.len());
+    let shown = lines.iter().map(|line| format!("{line}\n{line}\n")).collect::<String>();
+    // The table lives as long as the tests.
+    Case::output(name, command_line).types(typed.leak()).shows(Vec::leak(vec![shown.leak() as &str]))
 }
 
 /// A fault planted in the kernel: it must end in a panic with registers and a backtrace by symbol.

@@ -116,7 +116,7 @@ macro_rules! for_each_call {
             25 power_off(status: u32) -> ();
 
             /// Passes the console's input on to the environment `pid`. At first it is the first environment's; it returns there
-            /// when the one who has it is destroyed.
+            /// when the one who has it is destroyed. What is in a queue already stays there; what is in the device goes to `pid`.
             ///
             /// Errors: `NoSuchEnvironment`; `NotPermitted` when the caller is no writer of the one who has it.
             26 console_focus(pid: $crate::Pid) -> ();

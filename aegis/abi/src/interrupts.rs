@@ -7,6 +7,16 @@
 //! up: at `ih` for an interrupt, at `epi` at the end of its slice. As a processor does, the kernel clears the mask with an upcall, so
 //! that the save area is the handler's until it sets the mask again. What arrives while it may not be called up is said by `withheld`:
 //! whoever sets the mask again clears that first, looks into the queue, and looks at `withheld` once more after.
+//!
+//! No byte of the console's input is dropped. It goes to the environment that has the input (see the
+//! call `console_focus`) while two things hold: fewer than
+//! [`CONSOLE_ENTRIES`](crate::limits::CONSOLE_ENTRIES) entries of its queue are in use, and the
+//! program has [`room`](InterruptQueue::room) for it. Otherwise it stays in the device, also where
+//! that environment has no queue, and the device does not interrupt. The kernel lets it interrupt
+//! again when there is room: it looks at each tick, when a whole revolution of slices was given up
+//! early, at each `console_write` and `console_focus`, and when the environment with the input ends.
+//! (Where no clock ticks, a program that waits for input must therefore yield.) What a device holds
+//! is bounded, and what happens beyond is its own affair: QEMU leaves input to the host.
 
 use crate::limits::QUEUE_ENTRIES;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -57,6 +67,10 @@ pub struct InterruptQueue {
     pub tail: u32,
     /// A bit for each kind that may call the environment up. Written by the program; the kernel clears it with an upcall.
     pub mask: u32,
+    /// Written by the program: bytes of the console's input that it takes in all, counted from the
+    /// first that was put into the queue. So it is what has come so far, and what there is room for;
+    /// at 0 none comes. It wraps around at 2^32, and room for 2^31 bytes or more is none.
+    pub room: u32,
     /// The entries.
     pub entries: [Interrupt; QUEUE_ENTRIES],
 }
@@ -70,6 +84,7 @@ impl InterruptQueue {
         ended: 0,
         tail: 0,
         mask: 0,
+        room: 0,
         entries: [Interrupt { kind: 0, arguments: [0; 3] }; QUEUE_ENTRIES],
     };
 }

@@ -33,6 +33,9 @@ pub const REVOCATION_SLICES: u32 = 2;
 pub const REPOSSESSION_ENTRIES: usize = 16;
 /// Entries of an interrupt queue (thesis figure 9-3). A power of two, since indices are masked.
 pub const QUEUE_ENTRIES: usize = 16;
+/// Of these, as many as must be in use before the console's input waits in the device: half, so
+/// that it never takes the place of what cannot wait.
+pub const CONSOLE_ENTRIES: usize = QUEUE_ENTRIES / 2;
 /// Bytes of an environment's own that everybody may read and its writers may write: so that those of all are a page.
 pub const ENV_DATA_BYTES: usize = PAGE_BYTES as usize / ENVS;
 /// Guaranteed mappings of an environment: enough for miss handler, exception stack and page directory, and a search

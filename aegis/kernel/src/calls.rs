@@ -177,6 +177,7 @@ impl<M: Machine> Calls for Kernel<M> {
     fn console_write(&mut self, text: UserPtr, bytes: u32) -> Result<(), Error> {
         let source = self.user_range(text, bytes)?;
         self.write_to_console(&source);
+        self.resume_input();
         Ok(())
     }
 
@@ -197,6 +198,7 @@ impl<M: Machine> Calls for Kernel<M> {
         }
         // Point of no return.
         self.input = number;
+        self.resume_input();
         Ok(())
     }
 

@@ -1,13 +1,16 @@
 //! Interrupts for environments: their queues, in their own memory, and upcalls (thesis .10, figure 9-3).
 //!
 //! The kernel trusts nothing that stands in a queue. Its own part, head and overflow counts, it keeps itself and only shows there; of
-//! the rest it reads the tail, which may be anything, and the mask.
+//! the rest it reads the tail and the room for input, which may be anything, and the mask.
+//!
+//! Input is taken from the console's device only when there is a place for it. Meanwhile its interrupt is off, so that a request that
+//! nobody can answer does not keep the processor.
 
 use crate::Kernel;
 use crate::machine::Machine;
 use aegis_abi::Handler;
 use aegis_abi::interrupts::{CONSOLE, CONSOLE_BYTES, Interrupt, InterruptQueue, KINDS, TIMER};
-use aegis_abi::limits::QUEUE_ENTRIES;
+use aegis_abi::limits::{CONSOLE_ENTRIES, QUEUE_ENTRIES};
 use core::mem::offset_of;
 use zerocopy::IntoBytes;
 
@@ -25,21 +28,75 @@ pub struct Upcall {
 pub struct Producer {
     pub(crate) head: u32,
     overflow: [u32; KINDS],
+    /// Bytes of the console's input that were put in so far.
+    input: u32,
 }
 
 impl Producer {
     /// Of a queue into which nothing was put.
-    pub const NEW: Producer = Producer { head: 0, overflow: [0; KINDS] };
+    pub const NEW: Producer = Producer { head: 0, overflow: [0; KINDS], input: 0 };
 }
 
 impl<M: Machine> Kernel<M> {
-    /// Bytes have arrived on the console, at most [`CONSOLE_BYTES`]. They are for the environment that has the input.
-    pub fn input(&mut self, bytes: &[u8]) {
-        let mut arguments = [bytes.len() as u32, 0, 0];
-        for (i, &byte) in bytes.iter().enumerate().take(CONSOLE_BYTES) {
-            arguments[1 + i / 4] |= u32::from(byte) << (8 * (i % 4));
+    /// The console has received something. Puts it into the queue of the environment that has the
+    /// input, as far as there is room; the rest waits in the device.
+    pub fn input(&mut self) {
+        loop {
+            let room = self.room_for_input();
+            if room == 0 {
+                self.input_waits = true;
+                self.machine.listen(false);
+                return;
+            }
+            let mut arguments = [0; 3];
+            let mut bytes = 0;
+            while bytes < room
+                && let Some(byte) = self.machine.receive()
+            {
+                arguments[1 + bytes / 4] |= u32::from(byte) << (8 * (bytes % 4));
+                bytes += 1;
+            }
+            if bytes > 0 {
+                arguments[0] = bytes as u32;
+                let given = &mut self.environments[self.input].producer.input;
+                *given = given.wrapping_add(bytes as u32);
+                self.post(self.input, Interrupt { kind: CONSOLE, arguments });
+            }
+            if bytes < room {
+                return;
+            }
         }
-        self.post(self.input, Interrupt { kind: CONSOLE, arguments });
+    }
+
+    /// Lets the console interrupt again if input waits and there is room for it now.
+    #[inline]
+    pub(crate) fn resume_input(&mut self) {
+        if self.input_waits {
+            self.look_for_room();
+        }
+    }
+
+    /// The rare part of [`Kernel::resume_input`], by itself so that yields and ticks stay short.
+    #[cold]
+    #[inline(never)]
+    fn look_for_room(&mut self) {
+        if self.room_for_input() > 0 {
+            self.input_waits = false;
+            self.machine.listen(true);
+        }
+    }
+
+    /// Bytes of input that the queue of the environment that has it can take now, in one entry.
+    fn room_for_input(&self) -> usize {
+        let number = self.input;
+        let Some(tail) = self.read_queue(number, offset_of!(InterruptQueue, tail)) else { return 0 };
+        let room = self.read_queue(number, offset_of!(InterruptQueue, room)).unwrap_or(0);
+        let Producer { head, input: given, .. } = self.environments[number].producer;
+        if head.wrapping_sub(tail) >= CONSOLE_ENTRIES as u32 {
+            return 0;
+        }
+        let bytes = room.wrapping_sub(given) as i32;
+        bytes.clamp(0, CONSOLE_BYTES as i32) as usize
     }
 
     /// To be called last, when all that an interrupt reports has been told. Where the running environment is called up, if it

@@ -30,6 +30,8 @@ pub struct Kernel<M> {
     pub(crate) revocation: Revocation,
     /// The environment that has the console's input.
     pub(crate) input: usize,
+    /// The console's input waits in the device, which does not interrupt: there is no room for it.
+    pub(crate) input_waits: bool,
     /// Where the running environment is to be called up when the interrupt that is being answered has been.
     pub(crate) upcall: Option<Upcall>,
     /// The environment whose registers are in the floating-point unit.
@@ -58,6 +60,7 @@ impl<M: Machine> Kernel<M> {
             schedule: Schedule::new(),
             revocation: Revocation::new(),
             input: FIRST,
+            input_waits: false,
             upcall: None,
             fpu_user: None,
             #[cfg(feature = "checked")]
@@ -235,6 +238,7 @@ impl<M: Machine> Kernel<M> {
         self.revocation.forget(number);
         if self.input == number {
             self.input = FIRST;
+            self.resume_input();
         }
         // Who has the number next is somebody else.
         self.fpu_user = self.fpu_user.filter(|&user| user != number);

@@ -21,6 +21,7 @@ pub mod binding;
 pub mod boot;
 mod calls;
 mod check;
+pub mod comparator;
 mod dispatch;
 pub mod environment;
 mod exposed;

@@ -133,6 +133,13 @@ pub trait Machine {
     /// Writes to the console.
     fn console(&self, bytes: &[u8]);
 
+    /// Takes a byte that the console has received, if there is one.
+    fn receive(&self) -> Option<u8>;
+
+    /// Turns the console's interrupt on or off. While it is on and the console holds a byte that it
+    /// has received, there is an interrupt.
+    fn listen(&self, on: bool);
+
     /// Counts a refill that the assembly did not count itself.
     fn count(&self, refill: Refill);
 

@@ -73,6 +73,7 @@ impl<M: Machine> Kernel<M> {
         self.schedule.ticks = self.schedule.ticks.wrapping_add(1);
         self.schedule.early = 0;
         self.fire_timers();
+        self.resume_input();
         if self.schedule.idle {
             return;
         }
@@ -272,13 +273,16 @@ impl<M: Machine> Kernel<M> {
         self.machine.set_holder(None);
         self.forgo_upcall();
         self.schedule.early += 1;
-        if self.schedule.early >= self.slices.allocated().max(1) && self.schedule.rate.is_some() {
-            self.schedule.early = 0;
-            self.schedule.idle = true;
-            self.machine.idle();
-        } else {
-            self.start_next();
+        if self.schedule.early >= self.slices.allocated().max(1) {
+            self.resume_input();
+            if self.schedule.rate.is_some() {
+                self.schedule.early = 0;
+                self.schedule.idle = true;
+                self.machine.idle();
+                return Ok(());
+            }
         }
+        self.start_next();
         Ok(())
     }
 

@@ -117,6 +117,14 @@ impl Machine for Hardware {
         board::console_write(bytes);
     }
 
+    fn receive(&self) -> Option<u8> {
+        board::receive()
+    }
+
+    fn listen(&self, on: bool) {
+        board::listen(on);
+    }
+
     fn count(&self, refill: Refill) {
         info::count(refill);
     }

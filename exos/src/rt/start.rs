@@ -2,6 +2,7 @@
 
 use super::state::{DIRECTORY, STATE};
 use super::{env, heap, memory};
+use crate::input;
 use crate::interrupts;
 use crate::layout;
 use crate::machine;
@@ -112,6 +113,7 @@ pub fn image_pages() -> u32 {
 extern "C" fn prepare(first_frame: u32, info_frame: u32) {
     STATE.first_frame.set(first_frame);
     env::start();
+    input::start();
     // From here on slices may end.
     interrupts::unmask();
     let table = memory::PAGE_TABLE;

@@ -55,6 +55,8 @@ pub struct Queue {
     pub tail: Cell<u32>,
     /// See [`InterruptQueue::mask`].
     pub mask: Cell<u32>,
+    /// See [`InterruptQueue::room`].
+    pub room: Cell<u32>,
     /// See [`InterruptQueue::entries`].
     pub entries: [Entry; QUEUE_ENTRIES],
 }
@@ -74,6 +76,7 @@ const _: () = {
     assert!(offset_of!(Queue, ended) == offset_of!(InterruptQueue, ended));
     assert!(offset_of!(Queue, tail) == offset_of!(InterruptQueue, tail));
     assert!(offset_of!(Queue, mask) == offset_of!(InterruptQueue, mask));
+    assert!(offset_of!(Queue, room) == offset_of!(InterruptQueue, room));
     assert!(offset_of!(Queue, entries) == offset_of!(InterruptQueue, entries));
 };
 
@@ -233,6 +236,7 @@ const fn queue() -> Queue {
         ended: zero(),
         tail: zero(),
         mask: zero(),
+        room: zero(),
         entries: [const { Entry { kind: zero(), arguments: zeros() } }; QUEUE_ENTRIES],
     }
 }

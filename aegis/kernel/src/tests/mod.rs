@@ -3,8 +3,10 @@
 mod bindings;
 mod boot;
 mod calls;
+mod comparator;
 mod environments;
 mod frames;
+mod input;
 mod interrupts;
 mod model;
 mod names;

@@ -9,6 +9,7 @@ use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, PAGE_BYTES, PAGE_SHIFT, SLICES};
 use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Mapping, Pid, RepossessionVector};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use stlb::{Geometry, Registers, Stlb};
 use zerocopy::IntoBytes;
 
@@ -41,6 +42,9 @@ pub struct Model<G: Geometry> {
     memory: RefCell<Vec<u8>>,
     pub blocks: RefCell<Vec<Option<Block>>>,
     pub console: RefCell<Vec<u8>>,
+    /// What the console has received, and whether it may interrupt.
+    pub received: RefCell<VecDeque<u8>>,
+    pub listening: Cell<bool>,
     pub counts: RefCell<Vec<Refill>>,
     pub stopped: Cell<Option<u8>>,
     current: Cell<usize>,
@@ -65,6 +69,8 @@ impl<G: Geometry> Model<G> {
             memory: RefCell::new(vec![0xa5; (FRAMES * PAGE_BYTES) as usize]),
             blocks: RefCell::new(vec![None; 64]),
             console: RefCell::default(),
+            received: RefCell::default(),
+            listening: Cell::new(true),
             counts: RefCell::default(),
             stopped: Cell::new(None),
             current: Cell::new(FIRST),
@@ -204,6 +210,14 @@ impl<G: Geometry> Machine for Model<G> {
         self.console.borrow_mut().extend(bytes);
     }
 
+    fn receive(&self) -> Option<u8> {
+        self.received.borrow_mut().pop_front()
+    }
+
+    fn listen(&self, on: bool) {
+        self.listening.set(on);
+    }
+
     fn count(&self, refill: Refill) {
         self.counts.borrow_mut().push(refill);
     }
@@ -291,7 +305,7 @@ pub fn child<G: Geometry>(kernel: &mut Kernel<Model<G>>, n: usize) -> Pid {
 }
 
 /// A kernel in which the first environment has slice 0, and children 1 to `n` the slices of their numbers. All have
-/// started, the first runs again, and their queues are empty.
+/// started, the first runs again, and their queues are empty, with [`ROOM`] for input.
 pub fn family<G: Geometry>(n: usize) -> Box<Kernel<Model<G>>> {
     let mut kernel = kernel::<G>();
     for n in 1..=n {
@@ -303,9 +317,38 @@ pub fn family<G: Geometry>(n: usize) -> Box<Kernel<Model<G>>> {
         kernel.call(Number::r#yield as u32, [NEXT.0, 0, 0, 0]).unwrap();
         assert_eq!(kernel.current(), if n == kernel.slices.allocated() { FIRST } else { n });
     }
-    (FIRST..=n).for_each(|n| set_queue(&kernel, n, |queue| *queue = InterruptQueue::EMPTY));
+    (FIRST..=n).for_each(|n| set_queue(&kernel, n, |queue| *queue = READY));
     kernel.check().expect("the family is consistent");
     kernel
+}
+
+/// Bytes of input for which the queues of a [`family`] have room.
+pub const ROOM: u32 = 1 << 16;
+
+/// A queue with nothing in it and everything masked, but room for input.
+pub const READY: InterruptQueue = InterruptQueue { room: ROOM, ..InterruptQueue::EMPTY };
+
+/// The console receives bytes, and interrupts as long as it may.
+pub fn type_in<G: Geometry>(kernel: &mut Kernel<Model<G>>, bytes: &[u8]) -> Option<Upcall> {
+    kernel.machine.received.borrow_mut().extend(bytes);
+    console_interrupt(kernel)
+}
+
+/// Takes the console's interrupt, if there is one. It must then have been answered: the processor is
+/// not interrupted again.
+pub fn console_interrupt<G: Geometry>(kernel: &mut Kernel<Model<G>>) -> Option<Upcall> {
+    if !console_requests(kernel) {
+        return None;
+    }
+    kernel.input();
+    let upcall = kernel.leave_interrupt();
+    assert!(!console_requests(kernel), "the console's request is still there: the kernel spins");
+    upcall
+}
+
+/// Does the console ask for an interrupt?
+fn console_requests<G: Geometry>(kernel: &Kernel<Model<G>>) -> bool {
+    kernel.machine.listening.get() && !kernel.machine.received.borrow().is_empty()
 }
 
 /// The name of environment `n`, which lives.
@@ -391,7 +434,8 @@ impl Snapshot {
 }
 
 pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
-    let Kernel { machine, schedule, revocation, input, upcall, fpu_user, environments, slices, frames, .. } = kernel;
+    let Kernel { machine, schedule, revocation, input, input_waits, upcall, fpu_user, .. } = kernel;
+    let Kernel { environments, slices, frames, .. } = kernel;
     let mut lines = Vec::new();
     machine.stlb().scan(0, 0, |line| {
         lines.push((line, machine.stlb().is_in_overflow(line.context)));
@@ -411,10 +455,11 @@ pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
         .collect();
     let blocks: Vec<_> =
         machine.blocks.borrow().iter().map(|block| block.as_ref().map(|block| format!("{block:?}"))).collect();
-    let Model { tlb, data, console, stopped, current, holder, running, fpu, fpu_on, synced, .. } = machine;
+    let Model { tlb, data, console, received, listening, stopped, current, .. } = machine;
+    let Model { holder, running, fpu, fpu_on, synced, .. } = machine;
     let state = format!(
-        "{schedule:?} {revocation:?} {input} {upcall:?} {fpu_user:?} {lines:?} {records:?} {held:?} {free:?} {slices:?} {living:?} \
-         {blocks:?} {tlb:?} {data:?} {console:?} {stopped:?} {current:?} {holder:?} {running:?} {fpu:?} {fpu_on:?} {synced:?}"
+        "{schedule:?} {revocation:?} {input} {input_waits} {upcall:?} {fpu_user:?} {lines:?} {records:?} {held:?} {free:?} {slices:?} {living:?} \
+         {blocks:?} {tlb:?} {data:?} {console:?} {received:?} {listening:?} {stopped:?} {current:?} {holder:?} {running:?} {fpu:?} {fpu_on:?} {synced:?}"
     );
     let generations = environments.iter().map(|environment| environment.record.generation).collect();
     Snapshot { state, memory: machine.memory.borrow().clone(), generations }

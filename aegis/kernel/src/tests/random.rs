@@ -235,8 +235,7 @@ fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
                 tick(&mut kernel);
             }),
             Step::Input(bytes) => {
-                kernel.input(bytes);
-                kernel.leave_interrupt();
+                type_in(&mut kernel, bytes);
             }
             _ if idle => {}
             Step::Transfer { to, synchronous } => {

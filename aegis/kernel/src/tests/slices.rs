@@ -605,8 +605,7 @@ fn the_machine_idles_after_a_whole_revolution_of_yields_and_not_before() {
     assert!(runs(&kernel).is_some());
     next(&mut kernel);
     assert_eq!(runs(&kernel), None);
-    kernel.input(b"x");
-    assert_eq!(kernel.leave_interrupt(), None);
+    assert_eq!(type_in(&mut kernel, b"x"), None);
     assert_eq!(runs(&kernel), Some((FIRST, handler(FIRST, PROLOGUE))), "input wakes too");
     assert_eq!((queue(&kernel, FIRST).head, queue(&kernel, FIRST).withheld), (1, 1));
 }
@@ -617,8 +616,7 @@ fn an_interrupt_begins_the_revolution_anew() {
     kernel.set_clock(256);
     assert_eq!(next(&mut kernel), 1);
     // For the first environment, which has yielded.
-    kernel.input(b"x");
-    kernel.leave_interrupt();
+    type_in(&mut kernel, b"x");
     assert_eq!(next(&mut kernel), FIRST);
     assert_eq!(runs(&kernel), Some((FIRST, handler(FIRST, PROLOGUE))), "it can read what has come");
 }

@@ -43,6 +43,6 @@ impl FromStr for Source {
 pub enum Event {
     /// The clock has ticked.
     Tick,
-    /// A byte has arrived on the console.
-    Input(u8),
+    /// The console has received something, which is to be taken, or its interrupt turned off.
+    Input,
 }

@@ -17,7 +17,7 @@ use decstation as this;
 
 pub(crate) use console::end_line;
 pub use console::{Console, console_write};
-pub use this::{NAME, command_line, init, memory_bytes, power_off};
+pub use this::{NAME, command_line, init, listen, memory_bytes, power_off, receive};
 
 use crate::memory::KSEG1;
 use core::fmt::Write;

@@ -68,7 +68,7 @@ pub fn transmit(bytes: &[u8]) {
 }
 
 /// Takes a byte that was received, if there is one.
-pub(super) fn receive() -> Option<u8> {
+pub fn receive() -> Option<u8> {
     loop {
         let received = chip().receive.extract();
         if !received.is_set(Receive::VALID) {
@@ -81,7 +81,7 @@ pub(super) fn receive() -> Option<u8> {
     }
 }
 
-/// Interrupts whenever a byte was received, until all are taken.
-pub(super) fn enable_interrupt() {
-    chip().csr.modify(Control::RECEIVE_INTERRUPT_ENABLE::SET);
+/// Turns the interrupt on or off that there is while the chip holds a byte that it has received.
+pub fn listen(on: bool) {
+    chip().csr.modify(Control::RECEIVE_INTERRUPT_ENABLE.val(on.into()));
 }

@@ -27,7 +27,7 @@ pub fn enable(source: Source) {
             csr::enable(Device::Lance);
         }
         Source::Input => {
-            console::enable_interrupt();
+            console::listen(true);
             csr::enable(Device::Serial);
         }
     }
@@ -44,9 +44,7 @@ pub fn handle(cause: u32, mut report: impl FnMut(Event)) {
             report(Event::Tick);
         }
         if csr::is_pending(Device::Serial) {
-            while let Some(byte) = console::receive() {
-                report(Event::Input(byte));
-            }
+            report(Event::Input);
         }
     }
 }

@@ -12,7 +12,7 @@ mod prom;
 mod rtc;
 
 pub use arguments::{command_line, memory_bytes};
-pub use console::transmit;
+pub use console::{listen, receive, transmit};
 pub use power::power_off;
 
 /// The board's name.

@@ -38,7 +38,7 @@ pub fn enable(source: Source) {
         Source::RealTimeClock => start(REAL_TIME),
         Source::InstructionClock => start(INSTRUCTIONS),
         Source::Input => {
-            console::enable_interrupt();
+            console::listen(true);
             i8259::enable(CONSOLE);
         }
     }
@@ -65,9 +65,7 @@ pub fn handle(cause: u32, mut report: impl FnMut(Event)) {
     if cause & CONTROLLERS != 0 {
         let input = i8259::acknowledge();
         if input == CONSOLE {
-            while let Some(byte) = console::receive() {
-                report(Event::Input(byte));
-            }
+            report(Event::Input);
         }
         i8259::end(input);
     }

@@ -7,7 +7,7 @@ pub mod interrupts;
 mod power;
 
 pub use arguments::{command_line, memory_bytes};
-pub use console::transmit;
+pub use console::{listen, receive, transmit};
 pub use power::power_off;
 
 /// The board's name.

@@ -86,6 +86,8 @@ write!(/// Compare. Withdraws the timer's request.
     set_compare, 11, 0);
 write!(/// Status.
     set_status, 12, 0);
+read!(/// Cause.
+    cause, 13, 0);
 write!(/// Cause.
     set_cause, 13, 0);
 read!(/// PRId: what processor this is.

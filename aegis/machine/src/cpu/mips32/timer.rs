@@ -1,29 +1,47 @@
 //! The processor's timer: Count goes up, and where it meets Compare, there is an interrupt.
+//!
+//! Compare is written in two places only: by `comparator::arm`, which sees to it that it is not
+//! behind Count, and where no tick is wanted.
 
 use super::cp0;
+use aegis_kernel::comparator::{Comparator, arm};
 
-/// Lets the timer tick every `period` counts from now on.
-pub fn start(period: u32) {
-    cp0::set_compare(cp0::count().wrapping_add(period));
-    cp0::hazard();
-}
+/// Count, Compare, and the timer's request.
+struct Timer;
 
-/// Withdraws the request, and sets out for the next tick. A tick that is over already, since the host was late, is left out: else
-/// the next would be a whole turn of Count away.
-pub fn acknowledge(period: u32) {
-    let mut next = cp0::compare();
-    loop {
-        next = next.wrapping_add(period);
-        cp0::set_compare(next);
+impl Comparator for Timer {
+    fn count(&self) -> u32 {
+        cp0::count()
+    }
+
+    fn compare(&self) -> u32 {
+        cp0::compare()
+    }
+
+    fn set_compare(&self, value: u32) {
+        cp0::set_compare(value);
         cp0::hazard();
-        if (next.wrapping_sub(cp0::count()) as i32) > 0 {
-            return;
-        }
+    }
+
+    fn is_requested(&self) -> bool {
+        /// Cause.TI.
+        const TIMER_INTERRUPT: u32 = 1 << 30;
+        cp0::cause() & TIMER_INTERRUPT != 0
     }
 }
 
-/// Withdraws the request, and no more.
+/// Lets the timer tick every `period` counts from now on.
+pub fn start(period: u32) {
+    arm(&Timer, Timer.count(), period);
+}
+
+/// Withdraws the request and sets out for the next tick. Ticks that are over already, since the
+/// host was late, are left out.
+pub fn acknowledge(period: u32) {
+    arm(&Timer, Timer.compare(), period);
+}
+
+/// Withdraws the request, and no more: no tick is wanted.
 pub fn withdraw() {
-    cp0::set_compare(cp0::compare());
-    cp0::hazard();
+    Timer.set_compare(Timer.compare());
 }

@@ -1,0 +1,48 @@
+//! A clock made of a counter and a register that it is compared with, such as Count and Compare of a
+//! MIPS32 processor.
+//!
+//! The comparator matches once, when the counter reaches the register. A deadline that is written
+//! when the counter has already passed it stays unseen until the counter has gone all the way round,
+//! 2^32 counts later. And the counter may pass it at any moment: where the processor is emulated,
+//! the host may take it away between any two instructions, for milliseconds or for seconds. So a
+//! deadline is never only written: [`arm`] is the one function that sets one, and it looks again.
+
+/// The counter, the register, and the request that the comparator makes.
+pub trait Comparator {
+    /// The counter. It wraps around.
+    fn count(&self) -> u32;
+
+    /// The register.
+    fn compare(&self) -> u32;
+
+    /// Sets the register and withdraws the request. Both have taken effect when this returns.
+    fn set_compare(&self, value: u32);
+
+    /// Is there a request: has the counter met the register since that was set?
+    fn is_requested(&self) -> bool;
+}
+
+/// Withdraws the request and arms the comparator for the next tick: `period` counts after `last`,
+/// or, where the counter has passed that, a whole number of periods after it. Ticks in between are
+/// left out.
+///
+/// When it returns, there is a request, or there will be one within a period. Each time that the
+/// counter was faster than an attempt adds at most as much as the attempts before.
+pub fn arm(comparator: &impl Comparator, last: u32, period: u32) {
+    // The longest wait for the deadline that is tried.
+    let mut longest = period;
+    let mut next = last.wrapping_add(period);
+    loop {
+        comparator.set_compare(next);
+        let now = comparator.count();
+        // Unsigned: however far the counter has gone on, a deadline behind it does not look near.
+        let ahead = (1..=longest).contains(&next.wrapping_sub(now));
+        if ahead || comparator.is_requested() {
+            return;
+        }
+        // The counter was faster. It is given more time with each attempt, so that one succeeds
+        // even if each takes longer than a period.
+        next = now.wrapping_add(longest - now.wrapping_sub(last) % period);
+        longest = longest.saturating_mul(2).min(1 << 31);
+    }
+}
