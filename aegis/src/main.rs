@@ -7,6 +7,7 @@
 
 use aegis_abi::status;
 use aegis_kernel::{Kernel, Miss, Upcall};
+use aegis_machine::board::NONCE_OPTION;
 use aegis_machine::board::interrupts::{self, Event, Source};
 use aegis_machine::{Hardware, KernelState};
 use core::panic::PanicInfo;
@@ -77,6 +78,8 @@ fn kernel_options(command_line: &str) -> (Options, &str) {
             options.level = level.parse().unwrap_or(options.level);
         } else if let Some(clock) = word.strip_prefix(CLOCK_OPTION) {
             options.clock = if clock == NO_CLOCK { None } else { clock.parse().ok().or(options.clock) };
+        } else if word.starts_with(NONCE_OPTION) {
+            // The board reads it when the machine stops.
         } else {
             return (options, rest);
         }

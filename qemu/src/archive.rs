@@ -1,5 +1,6 @@
 //! The archive of programs that is linked into the kernel image: a tar archive, the same for the same programs.
 
+use crate::file;
 use crate::machine::Machine;
 use crate::strip::strip;
 use anyhow::{Context, Result, bail, ensure};
@@ -22,7 +23,7 @@ pub struct Entry {
 impl Entry {
     /// Takes a program from an ELF file, without its debugging information. What is no program for our machines is refused.
     pub fn program(name: &str, path: &Path, machine: Machine) -> Result<Entry> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read the program {}", path.display()))?;
+        let bytes = file::read(path).with_context(|| format!("cannot read the program {}", path.display()))?;
         check_program(&bytes, machine).with_context(|| format!("{} is no program for Aegis", path.display()))?;
         let bytes = strip(&bytes).with_context(|| format!("cannot strip the program {}", path.display()))?;
         Ok(Entry { name: name.to_owned(), bytes })

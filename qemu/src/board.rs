@@ -2,11 +2,12 @@
 
 use crate::cargo::Workspace;
 use crate::machine::Machine;
-use crate::run::DETERMINISTIC_CLOCK;
+use crate::run::{DETERMINISTIC_CLOCK, NONCE_OPTION};
 use crate::session::{self, End, Errors, Patience};
+use crate::stop_watch::StopWatch;
 use anyhow::{Context, Result};
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, IsTerminal, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -75,6 +76,9 @@ pub struct Board {
     pub exact: bool,
     /// Count instructions.
     pub counting: Option<Counting>,
+    /// End the run when so many instructions have been executed, where the emulator offers that;
+    /// they are counted then.
+    pub limit: Option<u64>,
     /// Watch the TLB.
     pub watching: Option<Watching>,
     /// Wait for gdb at this port.
@@ -150,7 +154,7 @@ pub enum Input {
     None,
     /// This, at once, and then nothing more.
     Text(&'static str),
-    /// What we are given.
+    /// What we are given, and where that ends, and is no terminal, end of input.
     Ours,
 }
 
@@ -184,7 +188,15 @@ impl Board {
         mut sink: impl FnMut(&[u8]),
     ) -> Result<End> {
         let emulator = self.machine.emulator();
-        let words = emulator.command(self)?;
+        let ending = emulator.ending(self);
+        let mut watch = if ending == Ending::Status { None } else { Some(StopWatch::new()?) };
+        let words = match &watch {
+            Some(watch) => {
+                let command_line = format!("{NONCE_OPTION}{} {}", watch.nonce, self.command_line);
+                emulator.command(&Board { command_line, ..self.clone() })?
+            }
+            None => emulator.command(self)?,
+        };
         let mut command = session::tied_to_us(&words[0]);
         command.args(&words[1..]);
         let _kept_open = match input {
@@ -192,7 +204,8 @@ impl Board {
                 command.stdin(Stdio::null());
                 None
             }
-            Input::Ours if !emulator.needs_endless_input() => None,
+            // On a terminal the emulator sets the modes.
+            Input::Ours if !emulator.needs_endless_input() && std::io::stdin().is_terminal() => None,
             _ => {
                 let (reader, mut writer) = std::io::pipe().context("cannot make a pipe")?;
                 // Ctrl-C is for us: GXemul would take it for a call of its debugger.
@@ -201,19 +214,18 @@ impl Board {
                     writer.write_all(text.as_bytes()).context("cannot write to a pipe")?;
                 }
                 if input == Input::Ours {
-                    let mut copy = writer.try_clone().context("cannot copy a pipe")?;
+                    let copy = writer.try_clone().context("cannot copy a pipe")?;
+                    let is_terminal = std::io::stdin().is_terminal();
                     // It ends with our input, or with us; where the emulator has ended, nobody reads.
-                    std::thread::spawn(move || std::io::copy(&mut std::io::stdin().lock(), &mut copy));
+                    std::thread::spawn(move || pass_input(std::io::stdin().lock(), copy, is_terminal));
                 }
                 Some(writer)
             }
         };
-        let ending = emulator.ending(self);
-        let mut watch = StopWatch::default();
         let mut status = None;
         let mut guest = Vec::new();
         let mut pass = |guest: &mut Vec<u8>| {
-            if ending != Ending::Status {
+            if let Some(watch) = &mut watch {
                 status = status.or(watch.pass(guest));
             }
             sink(guest);
@@ -236,31 +248,26 @@ impl Board {
     }
 }
 
-/// What the kernel prints before its exit status when it stops and cannot hand it over.
-const STOPPED: &str = "aegis: stopped, exit status ";
+/// What a terminal sends at the end of the input: Ctrl-D.
+const END_OF_INPUT: u8 = 4;
 
-/// Watches a board's output for the kernel's last line.
-#[derive(Debug, Default)]
-struct StopWatch {
-    line: Vec<u8>,
-}
-
-impl StopWatch {
-    /// The exit status, once the line that says it is complete.
-    fn pass(&mut self, output: &[u8]) -> Option<i32> {
-        for &byte in output {
-            if byte != b'\n' {
-                self.line.push(byte);
+/// Copies input as it comes, and waits where nobody reads it yet. Its end is told by a byte, since
+/// a console has no other way; at a terminal it may go on after that.
+fn pass_input(mut from: impl Read, mut to: impl Write, is_terminal: bool) -> std::io::Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => to.write_all(&[END_OF_INPUT])?,
+            Ok(length) => {
+                to.write_all(&buffer[..length])?;
                 continue;
             }
-            let line = String::from_utf8_lossy(&self.line);
-            let status = line.strip_prefix(STOPPED).and_then(|status| status.trim_end().parse().ok());
-            self.line.clear();
-            if status.is_some() {
-                return status;
-            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(_) => return to.write_all(&[END_OF_INPUT]),
         }
-        None
+        if !is_terminal {
+            return Ok(());
+        }
     }
 }
 
@@ -269,14 +276,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_last_line_is_found_wherever_it_is_cut() {
-        let output = b"aegis: error: no\naegis: stopped, exit status 122\nmore";
-        for cut in 0..output.len() - 5 {
-            let mut watch = StopWatch::default();
-            let (first, second) = output.split_at(cut);
-            assert_eq!(watch.pass(first).or_else(|| watch.pass(second)), Some(122), "cut at {cut}");
+    fn the_end_of_the_input_is_told_once() {
+        for text in ["", "hello\n", "no end of line"] {
+            let mut out = Vec::new();
+            pass_input(text.as_bytes(), &mut out, false).unwrap();
+            assert_eq!(out, [text.as_bytes(), &[END_OF_INPUT]].concat());
         }
-        assert_eq!(StopWatch::default().pass(b"say: aegis: stopped, exit status 1\n"), None);
-        assert_eq!(StopWatch::default().pass(b"aegis: stopped, exit status 1"), None);
+    }
+
+    #[test]
+    fn long_input_arrives_whole() {
+        let text: Vec<u8> = (0..100_000_u32).map(|n| b'a' + (n % 23) as u8).collect();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let copied = std::thread::scope(|scope| {
+            // More than fits into the pipe: it waits for the reader.
+            scope.spawn(|| pass_input(&text[..], writer, false).unwrap());
+            let mut copied = Vec::new();
+            reader.read_to_end(&mut copied).unwrap();
+            copied
+        });
+        assert_eq!(copied, [&text[..], &[END_OF_INPUT]].concat());
     }
 }

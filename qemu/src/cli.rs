@@ -1,6 +1,8 @@
 //! The command line of `./x`.
 
 use crate::cargo::Workspace;
+use crate::output::{self, INTERRUPTED, errln};
+use crate::terminal;
 use crate::{audit, bench, debug, docs, fuzz, run, test, tlb};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -46,7 +48,14 @@ enum Verb {
 
 /// Does what the command line says. Wrong arguments end with status 2, other errors with 1.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help is no error, and comes this way too.
+        Err(error) => {
+            output::note(error.print());
+            return ExitCode::from(output::status(error.exit_code() as u8));
+        }
+    };
     let result = Workspace::find(arguments.verbose).and_then(|workspace| match arguments.verb {
         Verb::Setup => anyhow::bail!("the script ./x does that itself"),
         Verb::Run(options) => run::main(&workspace, &options),
@@ -59,13 +68,16 @@ pub fn main() -> ExitCode {
         Verb::Docs(options) => docs::main(&workspace, &options),
         Verb::Debug(options) => debug::main(&workspace, &options),
     });
-    match result {
-        Ok(status) => ExitCode::from(status),
+    let status = match result {
+        Ok(status) => status,
+        // What has failed for that reason is no news.
+        Err(_) if terminal::interrupted() => INTERRUPTED,
         Err(error) => {
-            eprintln!("x: {error:#}");
-            ExitCode::FAILURE
+            errln!("x: {error:#}");
+            1
         }
-    }
+    };
+    ExitCode::from(output::status(status))
 }
 
 /// `path` as the caller of `./x` meant it, who may stand in another directory than we do.

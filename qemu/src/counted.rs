@@ -33,8 +33,9 @@ pub fn run(workspace: &Workspace, wanted: &Wanted<'_>, each: impl FnMut(&str)) -
     let programs = image::build_programs(workspace, machine)?;
     let all_features = [&[COUNTING], features].concat();
     let kernel = Kernel { machine, features: &all_features, archive: None };
-    let kernel = kernel.build(workspace, &image::entries(machine, &programs)?)?;
     let program = guests.split(' ').next().unwrap_or_default();
+    programs.find(program)?;
+    let kernel = kernel.build(workspace, &image::entries(machine, &programs.built)?)?;
     let counting = Counting::new(workspace, machine, &[&[program], features].concat().join("-"))?;
     let out = counting.out.clone();
     let board = Board {

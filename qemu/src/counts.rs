@@ -78,6 +78,9 @@ pub struct Counts {
     pub unmatched: BTreeMap<u16, u64>,
     /// The guest ended during this stay in the kernel.
     pub unfinished: Option<Unfinished>,
+    /// The guest was ended at a limit, before the instruction at this address.
+    #[serde(default, deserialize_with = "limit")]
+    pub limit: Option<u32>,
 }
 
 impl Counts {
@@ -149,6 +152,10 @@ fn parse_vector<E: Error>(text: &str) -> Result<u32, E> {
 
 fn vector<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     parse_vector(&String::deserialize(from)?)
+}
+
+fn limit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    Option::<String>::deserialize(from)?.map(|address| parse_vector(&address)).transpose()
 }
 
 fn by_vector<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<BTreeMap<u32, T>, D::Error> {

@@ -4,6 +4,7 @@ use crate::board::{Board, Console};
 use crate::cargo::{Workspace, command_line};
 use crate::image;
 use crate::machine::Machine;
+use crate::output::outln;
 use crate::run::{self, Level, Prepared, Wanted};
 use crate::session::Killed;
 use crate::{session, terminal};
@@ -27,12 +28,23 @@ pub struct Options {
     /// What the kernel tells
     #[arg(long, value_name = "LEVEL")]
     log: Option<Level>,
-    /// The program
-    #[arg(default_value = run::DEFAULT_PROGRAM)]
-    program: String,
+    /// Program and its arguments [default: tour]
+    #[arg(value_names = ["PROGRAM", "ARGS"], num_args = 0.., allow_hyphen_values = true)]
+    command: Vec<String>,
     /// Arguments for gdb, such as `-batch -ex 'hbreak *0x80000180' -ex continue`
     #[arg(last = true)]
     gdb_args: Vec<String>,
+}
+
+impl Options {
+    /// The words for the program and those for gdb. Among the program's the first `--` ends them,
+    /// whatever they begin with.
+    fn words(&self) -> (&[String], &[String]) {
+        match self.command.iter().position(|word| word == "--") {
+            Some(end) => (&self.command[..end], &self.command[end + 1..]),
+            None => (&self.command, &self.gdb_args),
+        }
+    }
 }
 
 /// Runs the emulator, halted at its first instruction, and gdb in the foreground; with gdb the emulator ends too.
@@ -40,11 +52,11 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     let machine = options.machine;
     let emulator = machine.emulator();
     emulator.check(false)?;
-    let command = std::slice::from_ref(&options.program);
+    let (command, gdb_args) = options.words();
     let wanted = Wanted { machine, command, log: options.log, ..Wanted::default() };
     let mut board = Board { machine, semihosting: true, ..Board::default() };
     if emulator.debugger(&board).is_some() {
-        return with_own_debugger(workspace, board, &run::prepare(workspace, wanted)?, &options.gdb_args);
+        return with_own_debugger(workspace, board, &run::prepare(workspace, wanted)?, gdb_args);
     }
     let gdb = find_debugger()?;
     let prepared = run::prepare(workspace, wanted)?;
@@ -64,11 +76,11 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     workspace.show(&emulator);
     let mut emulator = Killed(emulator.spawn().with_context(|| format!("cannot start {}", words[0].display()))?);
 
-    println!("The guest's console goes to {0}; in another terminal: tail -f {0}", console.display());
-    println!("Breakpoints to start with: hbreak *0x80000000 (TLB refill), hbreak *0x80000180 (exceptions),");
-    println!("hbreak FUNCTION; then `continue`. `stepi` steps over exceptions, so break at the vectors instead.");
+    outln!("The guest's console goes to {0}; in another terminal: tail -f {0}", console.display());
+    outln!("Breakpoints to start with: hbreak *0x80000000 (TLB refill), hbreak *0x80000180 (exceptions),");
+    outln!("hbreak FUNCTION; then `continue`. `stepi` steps over exceptions, so break at the vectors instead.");
     let mut command = Command::new(gdb);
-    command.args(gdb_arguments(&prepared, port)).args(&options.gdb_args).current_dir(&workspace.root);
+    command.args(gdb_arguments(&prepared, port)).args(gdb_args).current_dir(&workspace.root);
     workspace.show(&command);
     let status = command.status().with_context(|| format!("cannot start {}", command_line(&command)))?;
     emulator.kill();
@@ -88,10 +100,8 @@ fn with_own_debugger(workspace: &Workspace, mut board: Board, prepared: &Prepare
     board.kernel = prepared.kernel.clone();
     board.command_line = prepared.command_line.clone();
     let words = board.machine.emulator().debugger(&board).context("it has a debugger, as was checked")?;
-    println!(
-        "The emulator's own debugger, which knows the kernel's symbols. To start with: breakpoint add vec_general;"
-    );
-    println!("continue; step 10; reg; reg ,0; tlbdump; help; quit.");
+    outln!("The emulator's own debugger, which knows the kernel's symbols. To start with: breakpoint add vec_general;");
+    outln!("continue; step 10; reg; reg ,0; tlbdump; help; quit.");
     terminal::catch_interrupts()?;
     let _saved = terminal::Saved::new();
     let mut command = Command::new(&words[0]);
@@ -150,6 +160,25 @@ mod tests {
         {
             assert!(arguments.windows(2).any(|pair| pair == ["-ex", command]), "{command} is missing: {arguments:?}");
         }
+    }
+
+    #[test]
+    fn the_program_gets_its_arguments_and_gdb_gets_its_own() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            options: Options,
+        }
+        let parse = |words: &[&str]| {
+            let line = <Line as clap::Parser>::try_parse_from(["debug"].iter().chain(words)).unwrap();
+            let (command, gdb_args) = line.options.words();
+            (command.join(" "), gdb_args.join(" "))
+        };
+        let of = |command: &str, gdb: &str| (command.to_owned(), gdb.to_owned());
+        assert_eq!(parse(&[]), of("", ""));
+        assert_eq!(parse(&["--log", "debug", "echo", "one", "-n", "--", "-batch"]), of("echo one -n", "-batch"));
+        assert_eq!(parse(&["--", "-batch", "-ex", "continue"]), of("", "-batch -ex continue"));
+        assert_eq!(parse(&["tour", "--", "-nx", "--", "x"]), of("tour", "-nx -- x"));
     }
 
     #[test]

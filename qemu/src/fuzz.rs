@@ -9,7 +9,9 @@ use crate::board::{Board, Input};
 use crate::cargo::Workspace;
 use crate::image::{self, Kernel};
 use crate::machine::Machine;
-use crate::run::{BOOT, DETERMINISTIC_CLOCK, find};
+use crate::output::{errln, outln};
+use crate::progress;
+use crate::run::{BOOT, DETERMINISTIC_CLOCK};
 use crate::session::{End, Errors, Patience};
 use crate::symbols::Symbols;
 use crate::terminal;
@@ -86,8 +88,8 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     let Options { machine, steps, .. } = *options;
     machine.emulator().check(false)?;
     let programs = image::build_programs(workspace, machine)?;
-    let program = find(&programs, PROGRAM)?.path.clone();
-    let entries = image::entries(machine, &programs)?;
+    let program = programs.find(PROGRAM)?.path.clone();
+    let entries = image::entries(machine, &programs.built)?;
     let kernel = Kernel { machine, features: FEATURES, archive: None }.build(workspace, &entries)?;
     let symbols = Symbols::read(&workspace.root, &kernel, Some(&program));
     let seeds: Vec<u32> = options.seed.map_or_else(|| (1..=options.seeds).collect(), |seed| vec![seed]);
@@ -105,8 +107,8 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
             let mut text = Vec::new();
             Annotator::new(|address| symbols.describe(address)).pass(run.output.as_bytes(), &mut text)?;
             let replay = format!("./x fuzz --machine {machine} --seed {} --steps {steps}", run.seed);
-            eprintln!("{}\n", tail(&String::from_utf8_lossy(&text)));
-            eprintln!("found at seed {}: {fault}; replay with {replay}", run.seed);
+            errln!("{}\n", tail(&String::from_utf8_lossy(&text)));
+            errln!("found at seed {}: {fault}; replay with {replay}", run.seed);
         }
     }
     if terminal::interrupted() {
@@ -197,19 +199,19 @@ fn tell(options: &Options, runs: &[Run], elapsed: Duration) -> Result<()> {
             "machine": machine.name(), "steps_each": steps, "steps": sums.steps, "seconds": seconds, "seeds": seeds,
             "calls": calls
         });
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        outln!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
     }
     for run in runs.iter().filter(|run| run.fault.is_none()) {
-        println!("seed {:3}: nothing found in {:.1} s", run.seed, run.seconds);
+        outln!("seed {:3}: nothing found in {:.1} s", run.seed, run.seconds);
     }
     for (name, ok, made) in &sums.calls {
-        println!("{name:<14} {ok:>9} ok of {made}");
+        outln!("{name:<14} {ok:>9} ok of {made}");
     }
-    sums.others.iter().for_each(|line| println!("{line}"));
-    println!("{machine}: {} steps in {seconds:.0} s", sums.steps);
+    sums.others.iter().for_each(|line| outln!("{line}"));
+    outln!("{machine}: {} steps in {seconds:.0} s", sums.steps);
     if options.seed.is_none() && runs.iter().all(|run| run.fault.is_none()) {
-        println!("For more: --seeds COUNT --steps N; for one again: --seed N");
+        outln!("For more: --seeds COUNT --steps N; for one again: --seed N");
     }
     Ok(())
 }
@@ -252,7 +254,7 @@ fn sums<'a>(outputs: impl Iterator<Item = &'a str>) -> Sums {
 
 /// Shows on a terminal how far the runs are.
 struct Progress {
-    line: terminal::Progress,
+    line: progress::Progress,
     steps: u64,
     seeds: usize,
     at: Mutex<BTreeMap<u32, u64>>,
@@ -260,7 +262,7 @@ struct Progress {
 
 impl Progress {
     fn new(seeds: &[u32], steps: u64) -> Progress {
-        Progress { line: terminal::Progress::new(true), steps, seeds: seeds.len(), at: Mutex::new(BTreeMap::new()) }
+        Progress { line: progress::Progress::new(true), steps, seeds: seeds.len(), at: Mutex::new(BTreeMap::new()) }
     }
 
     /// Looks for news in the output behind the first `shown` bytes.

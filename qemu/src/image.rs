@@ -1,9 +1,11 @@
 //! What is booted: the programs, packed into an archive, and the kernel image that holds it.
 
 use crate::archive::{self, Entry};
-use crate::cargo::Workspace;
+use crate::cargo::{Attempt, Failure, Workspace, words_of};
 use crate::machine::Machine;
-use anyhow::{Context, Result};
+use crate::output::errln;
+use crate::progress;
+use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -21,19 +23,61 @@ pub struct Program {
 /// Package of the test programs.
 const CHECKS: &str = "exos-checks";
 
-/// Builds all programs of the repository for a machine, in order of name.
-pub fn build_programs(workspace: &Workspace, machine: Machine) -> Result<Vec<Program>> {
-    let mut arguments = vec!["build", "--bins", "-p", "exos-programs", "-p", "aegis-bench", "-p", CHECKS];
+/// The programs of the repository, as far as they can be built: one that cannot stops none but
+/// itself.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// Those that were built, in order of name.
+    pub built: Vec<Program>,
+    /// Those that were not, and libraries without which others were not.
+    pub broken: Vec<Failure>,
+}
+
+impl Programs {
+    /// The program of that name. The error says why it was not built, or lists those that exist.
+    pub fn find(&self, name: &str) -> Result<&Program> {
+        if let Some(program) = self.built.iter().find(|program| program.name == name) {
+            return Ok(program);
+        }
+        let about_it = |failure: &&Failure| failure.name == name && failure.is_program;
+        if let Some(failure) = self.broken.iter().find(about_it) {
+            bail!("{}", words_of([failure]).trim_end());
+        }
+        // Whether it is one of those that need these libraries is not known.
+        let libraries: Vec<&Failure> = self.broken.iter().filter(|failure| !failure.is_program).collect();
+        if !libraries.is_empty() {
+            bail!("{name} was not built: {}", words_of(libraries).trim_end());
+        }
+        let names = |is_check| {
+            let names = self.built.iter().filter(|program| program.is_check == is_check);
+            names.map(|program| program.name.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        bail!("there is no program {name}\nprograms: {}\nof the tests: {}", names(false), names(true));
+    }
+
+    /// Names those that were not built, in a line on standard error.
+    pub fn tell_broken(&self) {
+        let names: Vec<&str> = self.broken.iter().map(|failure| failure.name.as_str()).collect();
+        if let Some(first) = names.first() {
+            errln!("x: not built, and so not in the image: {}; ./x run {first} says why", names.join(", "));
+        }
+    }
+}
+
+/// Builds all programs of the repository for a machine that can be built.
+pub fn build_programs(workspace: &Workspace, machine: Machine) -> Result<Programs> {
+    let mut arguments =
+        vec!["build", "--keep-going", "--bins", "-p", "exos-programs", "-p", "aegis-bench", "-p", CHECKS];
     arguments.extend(machine.cargo_arguments());
-    let mut programs: Vec<Program> = workspace
-        .build(&arguments, &[])?
+    let Attempt { built, failures } = workspace.attempt(workspace.cargo(&arguments))?;
+    let mut programs: Vec<Program> = built
         .into_iter()
         .filter_map(|built| {
             Some(Program { name: built.name, path: built.executable?, is_check: built.package == CHECKS })
         })
         .collect();
     programs.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(programs)
+    Ok(Programs { built: programs, broken: failures })
 }
 
 /// The programs as entries of an archive.
@@ -65,7 +109,8 @@ impl Kernel<'_> {
         // The archive must stay ours until the image that holds it has a name of its own.
         let lock = directory.join("lock");
         let lock = std::fs::File::create(&lock).with_context(|| format!("cannot create {}", lock.display()))?;
-        lock.lock().context("cannot lock the directory of images")?;
+        let what = format!("builds an image for {}", self.machine);
+        progress::lock(&lock, &what).context("cannot lock the directory of images")?;
         let archive =
             directory.join(self.archive.map_or("programs.tar".to_owned(), |name| format!("programs-{name}.tar")));
         write_if_changed(&archive, &archive::pack(entries)?)?;

@@ -7,7 +7,9 @@
 //! [`audit`], [`bench`], [`docs`], [`fuzz`], [`tlb`] and [`test`](mod@test) are the commands. [`cases`] is the
 //! table of tests in the emulator, made of [`case`]s, and [`counts`] what is counted there, or in a [`counted`] run: by QEMU's plugin, or by
 //! [`trace`]; [`calibration`] tells whether it is counted truly. [`tlb`] records a run's TLB misses, and makes a page of them, which is tested in a
-//! [`browser`].
+//! [`browser`]. All of it shows what it does by [`output`] and [`progress`], and trusts neither the
+//! `file`s that a user names nor a guest's words: a `stop_watch` tells the kernel's last line from
+//! what a program prints.
 #![forbid(unsafe_code)]
 
 pub mod annotate;
@@ -27,6 +29,7 @@ pub mod debug;
 mod decstation;
 pub mod docs;
 pub mod figure;
+mod file;
 pub mod fuzz;
 pub mod image;
 pub mod listing;
@@ -34,9 +37,12 @@ pub mod machine;
 mod malta;
 mod noise;
 pub mod numbers;
+pub mod output;
 pub mod peer;
+pub mod progress;
 pub mod run;
 pub mod session;
+mod stop_watch;
 mod strip;
 pub mod sweep;
 pub mod symbols;

@@ -137,10 +137,12 @@ impl Emulator for Qemu {
             // Time then is a number of instructions.
             add("-icount", "shift=4,sleep=off".into());
         }
+        ensure!(board.limit.is_none() || board.counting.is_some(), "the plugin that counts ends a run at a limit");
         if let Some(Counting { plugin, out, vectors }) = &board.counting {
             let plugin = plugin.as_ref().context("QEMU counts with a plugin")?;
             let vectors: String = vectors.iter().map(|vector| format!(",vector={vector:#010x}")).collect();
-            let mut plugin = format!("{},out={}{vectors}", doubled_commas(plugin), doubled_commas(out));
+            let limit = board.limit.map_or_else(String::new, |limit| format!(",limit={limit}"));
+            let mut plugin = format!("{},out={}{vectors}{limit}", doubled_commas(plugin), doubled_commas(out));
             if let Some(Watching { memory, arguments }) = &board.watching {
                 for (name, value) in arguments {
                     plugin += &format!(",{name}={}", value.replace(',', ",,"));

@@ -5,12 +5,13 @@ use crate::archive::Entry;
 use crate::board::{Board, Counting, Input};
 use crate::cargo::{Workspace, command_line};
 use crate::counts::Counts;
-use crate::image::{self, Kernel, Program};
+use crate::image::{self, Kernel};
 use crate::machine::Machine;
+use crate::output::{self, INTERRUPTED, errln, out, outln};
 use crate::session::{End, Errors, Patience};
 use crate::symbols::Symbols;
 use crate::{cli, figure, terminal};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -50,10 +51,17 @@ pub enum Clock {
     None,
 }
 
+/// Exit status of a run that `--timeout` has ended, as of timeout(1).
+pub const TIMED_OUT: u8 = 124;
+/// Exit status of a run that `--limit` has ended.
+pub const LIMITED: u8 = 123;
+
 /// How words begin that the kernel takes from the front of the command line.
 pub const KERNEL_OPTION: &str = "aegis.";
 /// The one for what the kernel tells.
 const LOG_OPTION: &str = "aegis.log=";
+/// The one for what ends the kernel's last line.
+pub const NONCE_OPTION: &str = "aegis.nonce=";
 /// The one for the clock.
 pub const CLOCK_OPTION: &str = "aegis.clock=";
 /// The one for none, where instructions are counted.
@@ -73,6 +81,12 @@ pub struct Options {
     /// Count executed instructions, and show the spans between markers and the stays in the kernel
     #[arg(long)]
     count: bool,
+    /// End it after so many seconds, with exit status 124
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// End it when it has executed so many instructions, with exit status 123 (on malta)
+    #[arg(long, value_name = "INSTRUCTIONS", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
     /// Run this ELF file instead of a program of the repository; all words after the options are its arguments
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
@@ -128,23 +142,37 @@ pub fn prepare(workspace: &Workspace, wanted: Wanted<'_>) -> Result<Prepared> {
     let mut programs = image::build_programs(workspace, machine)?;
     let Some(path) = file else {
         let name = command.first().map_or(DEFAULT_PROGRAM, String::as_str);
-        let program = find(&programs, name)?.path.clone();
-        let kernel = kernel.build(workspace, &image::entries(machine, &programs)?)?;
+        let program = programs.find(name)?.path.clone();
+        programs.tell_broken();
+        let kernel = kernel.build(workspace, &image::entries(machine, &programs.built)?)?;
         let command_line = if command.is_empty() { name.to_owned() } else { command.join(" ") };
         return Ok(Prepared { kernel, program, command_line: option + &command_line });
     };
 
     let path = cli::from_caller(path);
     let name = path.file_stem().with_context(|| format!("{} names no file", path.display()))?;
-    let name = name.to_string_lossy().replace(char::is_whitespace, "-");
+    let name = program_name(&name.to_string_lossy());
     let own = Entry::program(&name, &path, machine)?;
-    programs.retain(|program| program.name != name);
-    let mut entries = image::entries(machine, &programs)?;
+    programs.tell_broken();
+    programs.built.retain(|program| program.name != name);
+    let mut entries = image::entries(machine, &programs.built)?;
     entries.push(own);
     let archive = format!("file-{name}");
     let kernel = Kernel { archive: Some(&archive), ..kernel }.build(workspace, &entries)?;
     let words: Vec<&str> = std::iter::once(name.as_str()).chain(command.iter().map(String::as_str)).collect();
     Ok(Prepared { kernel, program: path, command_line: option + &words.join(" ") })
+}
+
+/// A file's name as that of a program: one word, in any archive, and no option of the kernel's.
+fn program_name(stem: &str) -> String {
+    /// As long as it may be.
+    const LONGEST: usize = 64;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
+    let name: String = stem.chars().map(|c| if plain(c) { c } else { '-' }).take(LONGEST).collect();
+    match name.strip_prefix(KERNEL_OPTION) {
+        Some(rest) => format!("{}-{rest}", KERNEL_OPTION.trim_end_matches('.')),
+        None => name,
+    }
 }
 
 /// A word for the kernel, if there is a value, and the blank behind it.
@@ -153,23 +181,15 @@ fn option_word(name: &str, value: Option<impl ValueEnum>) -> String {
     value.map_or_else(String::new, |value| format!("{name}{} ", value.get_name()))
 }
 
-/// The program of that name; the error lists those that exist.
-pub fn find<'a>(programs: &'a [Program], name: &str) -> Result<&'a Program> {
-    if let Some(program) = programs.iter().find(|program| program.name == name) {
-        return Ok(program);
-    }
-    let names = |is_check| {
-        let names = programs.iter().filter(|program| program.is_check == is_check).map(|program| program.name.as_str());
-        names.collect::<Vec<_>>().join(", ")
-    };
-    bail!("there is no program {name}\nprograms: {}\nof the tests: {}", names(false), names(true));
-}
-
 /// Runs a program and gives its exit status.
 pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
-    let Options { machine, count, .. } = *options;
-    machine.emulator().check(count)?;
-    let counting = count.then(|| Counting::new(workspace, machine, "run")).transpose()?;
+    let Options { machine, count, limit, timeout, .. } = *options;
+    machine.emulator().check(count || limit.is_some())?;
+    ensure!(
+        limit.is_none() || machine == Machine::Malta,
+        "GXemul cannot be ended at an instruction, so --limit is for malta; --timeout ends a run on both machines"
+    );
+    let counting = (count || limit.is_some()).then(|| Counting::new(workspace, machine, "run")).transpose()?;
     let wanted = Wanted {
         machine,
         file: options.file.as_deref(),
@@ -186,23 +206,39 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         command_line: prepared.command_line,
         semihosting: !options.no_semihosting,
         counting: counting.clone(),
+        limit,
         ..Board::default()
     };
     let symbols = Symbols::read(&workspace.root, &prepared.kernel, Some(&prepared.program));
     let mut figures = figure::Collector::default();
-    let status = boot(workspace, &board, &symbols, &mut figures)?;
-    for figure in figures.figures()? {
-        println!("figure: {}", figure.draw(&workspace.figures(machine))?.display());
+    let status = boot(workspace, &board, timeout, &symbols, &mut figures)?;
+    // Of a run that was cut off, figures and counts may be incomplete or missing, and its status
+    // tells that.
+    let is_cut_off = [LIMITED, TIMED_OUT, INTERRUPTED].contains(&status);
+    for figure in if is_cut_off { Vec::new() } else { figures.figures()? } {
+        outln!("figure: {}", figure.draw(&workspace.figures(machine))?.display());
     }
-    if let Some(Counting { out, .. }) = counting {
-        print!("\n{}", Counts::read(&out)?);
-        println!("all of it: {}", out.display());
+    if let Some(Counting { out, .. }) = counting.filter(|_| count && (!is_cut_off || status == LIMITED)) {
+        out!("\n{}", Counts::read(&out)?);
+        outln!("all of it: {}", out.display());
     }
     Ok(status)
 }
 
+/// A time in seconds, for the command line.
+fn seconds(words: &str) -> Result<Duration, String> {
+    let time = words.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.filter(|time| !time.is_zero()).ok_or_else(|| "this is no time in seconds".to_owned())
+}
+
 /// Boots, and collects the figures in what is shown.
-fn boot(workspace: &Workspace, board: &Board, symbols: &Symbols, figures: &mut figure::Collector) -> Result<u8> {
+fn boot(
+    workspace: &Workspace,
+    board: &Board,
+    timeout: Option<Duration>,
+    symbols: &Symbols,
+    figures: &mut figure::Collector,
+) -> Result<u8> {
     let command = board.command()?;
     workspace.show(&command);
     let command = command_line(&command);
@@ -211,24 +247,64 @@ fn boot(workspace: &Workspace, board: &Board, symbols: &Symbols, figures: &mut f
     let mut annotator = Annotator::new(|address| symbols.describe(address));
     let end = {
         let _saved = terminal::Saved::new();
-        let patience = Patience { first_output: Some(BOOT), ..Patience::default() };
+        let patience = Patience { first_output: Some(BOOT), end: timeout, ..Patience::default() };
         board.run(Input::Ours, Errors::Inherited, patience, |chunk| {
             figures.push(chunk);
             let mut out = std::io::stdout().lock();
-            // Where nobody reads any more, the guest goes on.
-            let _ = annotator.pass(chunk, &mut out).and_then(|()| out.flush());
+            output::note(annotator.pass(chunk, &mut out).and_then(|()| out.flush()));
+            // It runs to be seen.
+            if output::is_closed() {
+                terminal::interrupt();
+            }
         })?
     };
+    if let (Some(limit), End::Exited(_), Some(Counting { out, .. })) = (board.limit, end, &board.counting)
+        && let Some(address) = Counts::read(out)?.limit
+    {
+        let function = symbols.describe(address).and_then(|words| words.lines().next().map(str::to_owned));
+        let place = function.map_or_else(String::new, |function| format!(" in {function}"));
+        errln!(
+            "x: ended by --limit: {limit} instructions are executed, and the next would be that at {address:#010x}{place}; \
+             with a greater limit it goes on"
+        );
+        return Ok(LIMITED);
+    }
     match end {
         End::Exited(status) => Ok(status as u8),
         End::Signalled(signal) => {
-            eprintln!("x: the emulator was ended by signal {signal}: {command}");
+            errln!("x: the emulator was ended by signal {signal}: {command}");
             Ok(128 + signal as u8)
         }
-        End::Interrupted => Ok(130),
-        End::Silent(limit) | End::TooLong(limit) => {
+        End::Interrupted => Ok(INTERRUPTED),
+        End::TooLong(limit) => {
+            let seconds = limit.as_secs_f64();
+            errln!("x: ended by --timeout: it has run for {seconds} s; with a longer time it goes on: {command}");
+            Ok(TIMED_OUT)
+        }
+        End::Silent(limit) => {
             bail!("no sign of life in {} s, so the emulator was ended: {command}", limit.as_secs())
         }
         End::Lost => bail!("the emulator ended without a last line of the kernel's: {command}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_is_one_word_and_no_option_of_the_kernels() {
+        assert_eq!(program_name("hello"), "hello");
+        assert_eq!(program_name("two words\tand ünore,x"), "two-words-and--nore-x");
+        assert_eq!(program_name("aegis.clock=none"), "aegis-clock-none");
+        assert_eq!(program_name("aegis.nonce=1 tour"), "aegis-nonce-1-tour");
+        assert_eq!(program_name(&"x".repeat(300)).len(), 64);
+        assert!(!program_name("aegis.").starts_with(KERNEL_OPTION));
+    }
+
+    #[test]
+    fn times_are_seconds() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        assert!(["0", "-1", "x", "", "inf", "NaN", "1e300"].iter().all(|words| seconds(words).is_err()));
     }
 }

@@ -1,6 +1,9 @@
 //! Names of addresses: function, file and line.
 
 use addr2line::{Loader, demangle_auto};
+use object::elf::SHF_ALLOC;
+use object::{Object, ObjectSection, SectionFlags};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// First address that belongs to the kernel.
@@ -9,23 +12,48 @@ const KERNEL_START: u32 = 0x8000_0000;
 /// The symbols of what is running.
 pub struct Symbols {
     root: PathBuf,
-    kernel: Option<Loader>,
-    program: Option<Loader>,
+    kernel: Option<Image>,
+    program: Option<Image>,
+}
+
+/// The symbols of an image, and where they mean something: debug information tells of functions too
+/// that the linker has dropped, as if they were at address 0, and the last symbol seems to go on
+/// for ever.
+struct Image {
+    loader: Loader,
+    /// What is loaded.
+    sections: Vec<Range<u64>>,
+}
+
+impl Image {
+    fn read(path: &Path) -> Option<Image> {
+        let bytes = std::fs::read(path).ok()?;
+        let file = object::File::parse(&*bytes).ok()?;
+        let loaded = |section: &object::Section<'_, '_>| match section.flags() {
+            SectionFlags::Elf { sh_flags, .. } => sh_flags.contains(SHF_ALLOC),
+            _ => false,
+        };
+        let sections =
+            file.sections().filter(loaded).map(|section| section.address()..section.address() + section.size());
+        Some(Image { loader: Loader::new(path).ok()?, sections: sections.collect() })
+    }
+
+    /// The symbols, if the address is one of the image.
+    fn at(&self, address: u32) -> Option<&Loader> {
+        self.sections.iter().any(|section| section.contains(&address.into())).then_some(&self.loader)
+    }
 }
 
 impl Symbols {
     /// Reads the symbols of a kernel and a program. Without them, addresses stay without names.
     pub fn read(root: &Path, kernel: &Path, program: Option<&Path>) -> Symbols {
-        Symbols {
-            root: root.to_path_buf(),
-            kernel: Loader::new(kernel).ok(),
-            program: program.and_then(|path| Loader::new(path).ok()),
-        }
+        Symbols { root: root.to_path_buf(), kernel: Image::read(kernel), program: program.and_then(Image::read) }
     }
 
     /// Function, file and line at an address, then, one a line, the functions into which that one was inlined.
     pub fn describe(&self, address: u32) -> Option<String> {
-        let loader = if address >= KERNEL_START { &self.kernel } else { &self.program }.as_ref()?;
+        let image = if address >= KERNEL_START { &self.kernel } else { &self.program };
+        let loader = image.as_ref()?.at(address)?;
         let mut lines = Vec::new();
         if let Ok(mut frames) = loader.find_frames(address.into()) {
             while let Ok(Some(frame)) = frames.next() {
@@ -51,7 +79,7 @@ impl Symbols {
 impl Symbols {
     /// The object of the kernel's that an address lies in or behind, and the offset.
     pub fn data(&self, address: u32) -> Option<String> {
-        let symbol = self.kernel.as_ref()?.find_symbol_info(address.into())?;
+        let symbol = self.kernel.as_ref()?.at(address)?.find_symbol_info(address.into())?;
         let name = demangle_auto(symbol.name().into(), None);
         let name = without_hash(&name);
         let name = name.rsplit("::").next().unwrap_or(name);
@@ -115,7 +143,7 @@ mod tests {
         let symbols = Symbols::read(Path::new("/"), &exe, None);
         assert_eq!(symbols.describe(0x1000), None, "there is no program");
         let loader = symbols.kernel.as_ref().expect("the test's own file has symbols");
-        assert!(loader.find_symbol(0).is_none());
+        assert!(loader.loader.find_symbol(0).is_none() && loader.at(0).is_none());
         assert!(Symbols::read(Path::new("/"), Path::new("/nonexistent"), None).describe(KERNEL_START).is_none());
     }
 }

@@ -3,7 +3,6 @@
 use anyhow::{Context, Result};
 use rustix::fs::OFlags;
 use rustix::termios::{OptionalActions, Termios};
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -21,37 +20,6 @@ pub fn interrupted() -> bool {
 /// Nobody reads any more what we write: as if the user wanted us to end.
 pub fn interrupt() {
     INTERRUPTED.store(true, Relaxed);
-}
-
-/// A line on a terminal that tells how far something has come, and goes when this is dropped. Nowhere else is anything shown.
-pub struct Progress {
-    shown: bool,
-}
-
-impl Progress {
-    /// One that shows itself, if that is wanted.
-    pub fn new(wanted: bool) -> Progress {
-        let is_terminal = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Progress { shown: wanted && is_terminal }
-    }
-
-    /// Shows this instead of what was shown before.
-    pub fn show(&self, words: std::fmt::Arguments<'_>) {
-        if self.shown {
-            eprint!("\r\x1b[K{words}");
-        }
-    }
-
-    /// Takes it away.
-    pub fn clear(&self) {
-        self.show(format_args!(""));
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.clear();
-    }
 }
 
 /// State of standard input, put back when this is dropped: QEMU changes it, and cannot restore it when killed.

@@ -149,6 +149,15 @@ fn guest_image() -> Vec<u8> {
 
 /// Runs the guest under the plugin.
 fn count(vectors: &[u32]) -> Counts {
+    run(vectors, None)
+}
+
+/// Runs it, but for no more instructions than so many.
+fn count_up_to(limit: u64) -> Counts {
+    run(&[], Some(limit))
+}
+
+fn run(vectors: &[u32], limit: Option<u64>) -> Counts {
     Machine::Malta.emulator().check(true).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let (kernel, out) = (directory.path().join("guest"), directory.path().join("counts.json"));
@@ -158,13 +167,16 @@ fn count(vectors: &[u32]) -> Counts {
         kernel,
         semihosting: true,
         counting: Some(Counting { plugin, out: out.clone(), vectors: vectors.to_vec() }),
+        limit,
         ..Board::default()
     };
     let mut output = Vec::new();
     let patience = Patience { end: Some(Duration::from_secs(60)), ..Patience::default() };
     let end = board.run(Input::None, Errors::Taken, patience, |chunk| output.extend_from_slice(chunk)).unwrap();
-    assert_eq!(end, End::Exited(STATUS_CODE.into()), "{}", String::from_utf8_lossy(&output));
-    Counts::read(&out).unwrap()
+    let counts = Counts::read(&out).unwrap();
+    let status = if counts.limit.is_some() { 0 } else { STATUS_CODE.into() };
+    assert_eq!(end, End::Exited(status), "{}", String::from_utf8_lossy(&output));
+    counts
 }
 
 fn stays(entries: &[(u32, u64, u64)]) -> BTreeMap<u32, BTreeMap<u64, u64>> {
@@ -244,4 +256,18 @@ fn a_stay_may_begin_at_any_address() {
 #[test]
 fn counts_are_the_same_in_every_run() {
     assert_eq!(count(&[]), count(&[]));
+}
+
+#[test]
+fn a_run_ends_exactly_at_its_limit() {
+    let all = count(&[]).total.all();
+    // Within the boot, a stay, and user mode, and before the very last one.
+    for limit in [1, BOOT_CODE.len() as u64, 40, 60, all - 1] {
+        let counts = count_up_to(limit);
+        assert_eq!(counts.total.all(), limit);
+        assert!(counts.limit.is_some(), "{counts:?}");
+    }
+    // The second instruction of all, in the code that QEMU itself boots with.
+    assert_eq!(count_up_to(1).limit, Some(0xbfc0_0004));
+    assert_eq!(count_up_to(all + 1), count(&[]));
 }

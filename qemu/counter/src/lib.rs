@@ -17,7 +17,8 @@
 //! { "total": TALLY,
 //!   "spans": { "ID": [ { "times": how often in a row, "tally": TALLY }, ... ], ... },
 //!   "unmatched": { "ID": markers without a partner, ... },
-//!   "unfinished": null, or the stay in which the guest ended: { "vector": "0x80000180", "length": N } }
+//!   "unfinished": null, or the stay in which the guest ended: { "vector": "0x80000180", "length": N },
+//!   "limit": null, or, where the guest was ended at a limit, the next instruction: "0x80000180" }
 //! TALLY: { "user": N, "kernel": N, "stays": { "0x80000180": { "LENGTH": how often, ... }, ... },
 //!          "nested": { "0x80000180": how often, ... } }
 //! ```
@@ -117,6 +118,8 @@ pub struct Counter {
     open: BTreeMap<u16, Open>,
     spans: BTreeMap<u16, Vec<Span>>,
     unmatched: BTreeMap<u16, u64>,
+    /// Where the guest was ended at a limit.
+    limit: Option<u32>,
 }
 
 impl Default for Counter {
@@ -135,6 +138,7 @@ impl Counter {
             open: BTreeMap::new(),
             spans: BTreeMap::new(),
             unmatched: BTreeMap::new(),
+            limit: None,
         }
     }
 
@@ -194,6 +198,11 @@ impl Counter {
         }
     }
 
+    /// The guest is ended at a limit, before the instruction at this address.
+    pub fn limit(&mut self, address: u32) {
+        self.limit = Some(address);
+    }
+
     /// The guest has ended: the text of the file with all counts, as the crate's documentation describes it.
     pub fn finish(&mut self, now: Tally) -> String {
         for &id in self.open.keys() {
@@ -213,6 +222,7 @@ impl Counter {
             "spans": spans,
             "unmatched": self.unmatched,
             "unfinished": unfinished,
+            "limit": self.limit.map(hex),
         });
         format!("{counts:#}\n")
     }

@@ -1,11 +1,12 @@
 //! QEMU plugin that counts executed instructions exactly.
 //!
 //! ```text
-//! -plugin libaegis_count.so,out=FILE[,vector=0xADDRESS]...[,memory=FILE,...]
+//! -plugin libaegis_count.so,out=FILE[,vector=0xADDRESS]...[,limit=COUNT][,memory=FILE,...]
 //! ```
 //!
 //! `aegis_counter` says what is counted, and what is in FILE, which is written when QEMU ends. A stay in the kernel may begin
-//! at the vectors of MIPS32, and at each ADDRESS. With `memory` it also tells what happens to the TLB: see `watch.rs`.
+//! at the vectors of MIPS32, and at each ADDRESS. With `limit` QEMU ends when COUNT instructions
+//! have been executed. With `memory` it also tells what happens to the TLB: see `watch.rs`.
 
 mod api;
 mod watch;
@@ -49,6 +50,7 @@ fn plugin() -> &'static Plugin {
 struct Options {
     out: PathBuf,
     vectors: Vec<u32>,
+    limit: Option<u64>,
     watch: watch::Options,
 }
 
@@ -56,6 +58,7 @@ impl Options {
     fn parse<'a>(arguments: impl Iterator<Item = &'a str>) -> Result<Options, String> {
         let mut out = None;
         let mut vectors = VECTORS.to_vec();
+        let mut limit = None;
         let mut watch = watch::Options::default();
         for argument in arguments {
             match argument.split_once('=') {
@@ -64,15 +67,19 @@ impl Options {
                     u32::from_str_radix(address.trim_start_matches("0x"), 16)
                         .map_err(|_| format!("vector={address}: not a hexadecimal address"))?,
                 ),
+                Some(("limit", count)) => {
+                    limit = Some(count.parse().map_err(|_| format!("limit={count}: not a number of instructions"))?);
+                }
                 Some((name, value)) if watch.take(name, value)? => {}
                 _ => {
                     return Err(format!(
-                        "{argument}: unknown argument; there are out=FILE, vector=0xADDRESS and those of watch.rs"
+                        "{argument}: unknown argument; there are out=FILE, vector=0xADDRESS, limit=COUNT \
+                         and those of watch.rs"
                     ));
                 }
             }
         }
-        Ok(Options { out: out.ok_or("missing out=FILE, where the counts go")?, vectors, watch })
+        Ok(Options { out: out.ok_or("missing out=FILE, where the counts go")?, vectors, limit, watch })
     }
 }
 
@@ -90,6 +97,16 @@ fn with_counter<T>(change: impl FnOnce(&mut Counter) -> T) -> T {
 fn tell(event: impl FnOnce(&mut Watch)) {
     if let Some(watch) = &mut *WATCH.lock().expect("a callback does not panic and go on") {
         event(watch);
+    }
+}
+
+/// Ends QEMU, which then calls [`Listener::ended`], where as many instructions have been executed
+/// as may be.
+extern "C" fn on_limited(_cpu: c_uint, address: *mut c_void) {
+    let Tally { user, kernel } = now();
+    if plugin().options.limit.is_some_and(|limit| user + kernel >= limit) {
+        with_counter(|counter| counter.limit(address.addr() as u32));
+        std::process::exit(0);
     }
 }
 
@@ -152,6 +169,10 @@ impl Listener for Plugin {
             // SAFETY: the instruction is valid as long as its block.
             let (address, word) = unsafe { (api::qemu_plugin_insn_vaddr(instruction) as u32, word(instruction)) };
 
+            // The first of all: what follows it at this instruction does not happen.
+            if options.limit.is_some() {
+                call(instruction, on_limited, address);
+            }
             if options.vectors.contains(&address) {
                 call(instruction, on_vector, address);
             }

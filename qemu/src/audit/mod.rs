@@ -13,8 +13,10 @@ pub use rules::{Audit, Finding, Kind, check};
 
 use crate::cargo::Workspace;
 use crate::cli;
+use crate::file;
 use crate::image::{self, Kernel};
 use crate::machine::Machine;
+use crate::output::{out, outln};
 use crate::run::COUNTING;
 use crate::symbols::Symbols;
 use anyhow::{Context, Result, ensure};
@@ -55,6 +57,8 @@ pub struct Image {
 /// Builds all kernels and programs for the R3000.
 pub fn images(workspace: &Workspace) -> Result<Vec<Image>> {
     let programs = image::build_programs(workspace, MACHINE)?;
+    programs.tell_broken();
+    let programs = programs.built;
     let entries = image::entries(MACHINE, &programs)?;
     let mut images = Vec::new();
     for features in KERNELS {
@@ -68,7 +72,7 @@ pub fn images(workspace: &Workspace) -> Result<Vec<Image>> {
 
 /// Audits one image.
 pub fn audit(path: &Path) -> Result<Audit> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = file::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let code = Code::read(&bytes).with_context(|| format!("cannot audit {}", path.display()))?;
     Ok(check(&code))
 }
@@ -90,11 +94,11 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         if options.json {
             results.push(json_of(image, &audit, &symbols));
         } else {
-            print!("{}", words_of(image, &audit, &symbols));
+            out!("{}", words_of(image, &audit, &symbols));
         }
     }
     if options.json {
-        println!("{:#}", json!({ "passed": passed, "images": results }));
+        outln!("{:#}", json!({ "passed": passed, "images": results }));
     }
     Ok(u8::from(!passed))
 }

@@ -10,7 +10,9 @@ pub mod results;
 use crate::cargo::Workspace;
 use crate::counted::{self, Wanted};
 use crate::machine::Machine;
+use crate::output::{errln, outln};
 use crate::peer::{self, Peer};
+use crate::progress::Progress;
 use crate::{calibration, sweep, terminal};
 use anyhow::{Context, Result};
 use check::{Change, Comparison};
@@ -71,9 +73,11 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     let mut all = Vec::new();
     for machine in machines {
         let start = Instant::now();
-        eprintln!("measuring on {machine} ...");
+        let progress = Progress::besides_terminal();
+        progress.show(format_args!("measuring on {machine} ..."));
+        errln!("measuring on {machine} ...");
         all.push(measure(workspace, machine, &toolchain)?);
-        eprintln!("measuring on {machine}: {:.0} s", start.elapsed().as_secs_f64());
+        errln!("measuring on {machine}: {:.0} s", start.elapsed().as_secs_f64());
     }
     if options.check {
         return compare(&directory, &all, options.json);
@@ -82,7 +86,11 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     let kept_peer = directory.join("linux.json");
     let peer = match options.peer {
         Some(PeerName::Linux) => {
-            let peer = peer::measure(workspace, &mut |what| eprintln!("{what} ..."))?;
+            let progress = Progress::besides_terminal();
+            let peer = peer::measure(workspace, &mut |what| {
+                errln!("{what} ...");
+                progress.show(format_args!("{what} ..."));
+            })?;
             write(&kept_peer, &(serde_json::to_string_pretty(&peer)? + "\n"))?;
             Some(peer)
         }
@@ -108,12 +116,12 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         written.push(readme);
     }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "machines": all, "peer": peer }))?);
+        outln!("{}", serde_json::to_string_pretty(&json!({ "machines": all, "peer": peer }))?);
     } else {
-        println!("instructions executed, medians\n\n{}", report.text());
+        outln!("instructions executed, medians\n\n{}", report.text());
         written
             .iter()
-            .for_each(|path| println!("written: {}", path.strip_prefix(&workspace.root).unwrap_or(path).display()));
+            .for_each(|path| outln!("written: {}", path.strip_prefix(&workspace.root).unwrap_or(path).display()));
     }
     Ok(0)
 }
@@ -132,18 +140,22 @@ fn known(directory: &Path, now: &[Results]) -> Vec<Results> {
 fn sweep_stlb(workspace: &Workspace, results: &Path, machines: &[Machine], options: &Options) -> Result<u8> {
     let directory =
         if options.quick || options.machine.is_some() { workspace.target.join("sweep") } else { results.to_path_buf() };
-    let sweep = sweep::run(workspace, machines, options.quick, &mut |what| eprintln!("{what}"))?;
+    let progress = Progress::besides_terminal();
+    let sweep = sweep::run(workspace, machines, options.quick, &mut |what| {
+        errln!("{what}");
+        progress.show(format_args!("{what} ..."));
+    })?;
     std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let mut written = sweep::plot(&sweep, &directory)?;
     let data = directory.join("stlb.json");
     write(&data, &(serde_json::to_string(&sweep)? + "\n"))?;
     written.push(data);
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&sweep)?);
+        outln!("{}", serde_json::to_string_pretty(&sweep)?);
     } else {
         written
             .iter()
-            .for_each(|path| println!("written: {}", path.strip_prefix(&workspace.root).unwrap_or(path).display()));
+            .for_each(|path| outln!("written: {}", path.strip_prefix(&workspace.root).unwrap_or(path).display()));
     }
     Ok(0)
 }
@@ -153,7 +165,7 @@ fn measure(workspace: &Workspace, machine: Machine, toolchain: &str) -> Result<R
     let wanted = Wanted { machine, features: &[], command_line: PROGRAM, limit: LIMIT };
     let (_, counts) = counted::run(workspace, &wanted, |line| {
         if let Some((_, done)) = line.strip_prefix("ok ").and_then(|rest| rest.split_once(" - ")) {
-            eprintln!("    {done}");
+            errln!("    {done}");
         }
     })?;
     calibration::check(&counts)?;
@@ -179,23 +191,23 @@ fn compare(directory: &Path, all: &[Results], as_json: bool) -> Result<u8> {
         if as_json {
             continue;
         }
-        lines(&more).iter().for_each(|line| println!("{}: more: {line}", results.machine));
-        lines(&shrunk).iter().for_each(|line| println!("{}: less: {line}", results.machine));
-        new.iter().for_each(|id| println!("{}: new: {id}", results.machine));
+        lines(&more).iter().for_each(|line| outln!("{}: more: {line}", results.machine));
+        lines(&shrunk).iter().for_each(|line| outln!("{}: less: {line}", results.machine));
+        new.iter().for_each(|id| outln!("{}: new: {id}", results.machine));
         if !left_out.is_empty() {
-            println!(
+            outln!(
                 "{}: not compared, as another compiler made it ({}): {}",
                 results.machine,
                 kept.toolchain,
                 left_out.join(", ")
             );
         }
-        println!("{}: {} figures grown, {} shrunk", results.machine, more.len(), shrunk.len());
+        outln!("{}: {} figures grown, {} shrunk", results.machine, more.len(), shrunk.len());
     }
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&reports)?);
+        outln!("{}", serde_json::to_string_pretty(&reports)?);
     } else if grown > 0 {
-        println!("if that is as it should be, ./x bench writes the new results");
+        outln!("if that is as it should be, ./x bench writes the new results");
     }
     Ok(u8::from(grown > 0))
 }

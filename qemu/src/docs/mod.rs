@@ -12,6 +12,7 @@ use crate::cargo::Workspace;
 use crate::image::{self, Kernel};
 use crate::listing::Listing;
 use crate::machine::Machine;
+use crate::output::outln;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -52,17 +53,17 @@ impl Facts {
 pub fn main(workspace: &Workspace, _: &Options) -> Result<u8> {
     let facts = Facts::read(&workspace.root, |machine| {
         let programs = image::build_programs(workspace, machine)?;
-        Kernel { machine, ..Kernel::default() }.build(workspace, &image::entries(machine, &programs)?)
+        Kernel { machine, ..Kernel::default() }.build(workspace, &image::entries(machine, &programs.built)?)
     })?;
     for document in DOCUMENTS {
         let path = workspace.root.join(document);
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {document}"))?;
         let new = facts.render(&text).with_context(|| format!("cannot write {document}"))?;
         if new == text {
-            println!("{document}: up to date");
+            outln!("{document}: up to date");
         } else {
             std::fs::write(&path, new).with_context(|| format!("cannot write {document}"))?;
-            println!("written: {document}");
+            outln!("written: {document}");
         }
     }
     Ok(0)

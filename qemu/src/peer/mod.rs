@@ -10,6 +10,7 @@ mod kernel;
 mod operations;
 
 use crate::cargo::Workspace;
+use crate::progress;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ pub fn measure(workspace: &Workspace, report_progress: &mut dyn FnMut(&str)) -> 
     std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let lock = directory.join("lock");
     let lock = std::fs::File::create(&lock).with_context(|| format!("cannot create {}", lock.display()))?;
-    lock.lock().context("cannot lock the directory of the peer")?;
+    progress::lock(&lock, "measures the peer").context("cannot lock the directory of the peer")?;
 
     let kernel = kernel::find_or_fetch(workspace, &directory, report_progress)?;
     let initramfs = initramfs::build(workspace, &directory)?;

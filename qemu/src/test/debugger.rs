@@ -7,7 +7,7 @@ use crate::board::Board;
 use crate::cargo::Workspace;
 use crate::debug::find_debugger;
 use crate::machine::Machine;
-use crate::run::{self, DEFAULT_PROGRAM};
+use crate::run::DEFAULT_PROGRAM;
 use crate::session::{self, End, Errors, Patience};
 use anyhow::{Context, Result};
 use object::Object;
@@ -48,7 +48,7 @@ fn own(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<()> 
         command_line: DEFAULT_PROGRAM.to_owned(),
         ..Board::default()
     };
-    let start = entry(&run::find(programs, DEFAULT_PROGRAM)?.path)?;
+    let start = entry(&programs.find(DEFAULT_PROGRAM)?.path)?;
     let words = machine.emulator().debugger(&board).context("it has a debugger of its own")?;
     let mut command = session::tied_to_us(&words[0]);
     // It waits for ever at the end of its input, so that stays open.

@@ -7,7 +7,7 @@ use super::report::Report;
 use crate::annotate::Annotator;
 use crate::archive::Entry;
 use crate::board::{Board, Counting, Input};
-use crate::cargo::{Workspace, command_line};
+use crate::cargo::{Workspace, command_line, words_of};
 use crate::case::{Case, Expect};
 use crate::cases::cases;
 use crate::counts::Counts;
@@ -25,7 +25,14 @@ pub fn run(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<
     let Built { machine, programs, .. } = built;
     let machine = *machine;
     let mut cases = cases(machine);
-    for program in programs.iter().filter(|program| program.is_check) {
+    // A program that does not build is a failed test, and no other.
+    for failure in &programs.broken {
+        let name = format!("{machine}::{}", failure.name);
+        if report.may_want(&name) && (report.wants(&name) || report.filter().contains("::")) {
+            report.always_failed(&name, &words_of([failure]));
+        }
+    }
+    for program in programs.built.iter().filter(|program| program.is_check) {
         if !cases.iter().any(|case| case.is_about(&program.name)) {
             cases.push(Case::tap(&program.name));
         }
@@ -47,7 +54,14 @@ pub fn run(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<
     // Cases with the same kernel stand together, since cargo keeps one of them at hand.
     cases.sort_by_key(|case| (case.features.clone(), case.file.map(|(name, _)| name)));
 
-    let entries = image::entries(machine, programs)?;
+    cases.retain(|case| {
+        let broken = programs.broken.iter().find(|failure| failure.name == case.program());
+        if broken.is_some() {
+            report.result(&case.name, Err("its program does not build".to_owned()));
+        }
+        broken.is_none()
+    });
+    let entries = image::entries(machine, &programs.built)?;
     for case in &cases {
         if crate::terminal::interrupted() {
             break;
@@ -63,7 +77,7 @@ pub fn run(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<
         };
         match kernel.build(workspace, &all) {
             Ok(kernel) => {
-                let program = programs.iter().find(|program| program.name == case.program());
+                let program = programs.built.iter().find(|program| program.name == case.program());
                 run_case(workspace, machine, case, &kernel, program, report)?;
             }
             Err(error) => report.always_failed(&case.name, &format!("{error:#}")),

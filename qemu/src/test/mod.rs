@@ -11,13 +11,16 @@ mod miri;
 mod report;
 
 use crate::cargo::Workspace;
-use crate::image::{self, Kernel, Program};
+use crate::image::{self, Kernel, Programs};
 use crate::machine::Machine;
 use crate::terminal;
 use anyhow::{Result, bail};
 use clap::Args;
 use report::Report;
 use std::path::PathBuf;
+
+/// The compiler has warned of nothing in all that was built for the tests.
+const NO_WARNINGS: &str = "build::no warnings";
 
 /// Options of `./x test`.
 #[derive(Args)]
@@ -35,7 +38,7 @@ pub struct Options {
 /// What is built for a machine before its tests.
 pub(crate) struct Built {
     machine: Machine,
-    programs: Vec<Program>,
+    programs: Programs,
     kernel: PathBuf,
 }
 
@@ -92,6 +95,8 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         report.clear();
         return Ok(130);
     }
+    let warnings = workspace.warnings();
+    report.result(NO_WARNINGS, if warnings.is_empty() { Ok(()) } else { Err(warnings.concat()) });
     if report.total() == 0 {
         bail!("no test has a name that contains `{}`", report.filter());
     }
@@ -105,7 +110,8 @@ fn is_for(filter: &str, machine: Machine) -> bool {
 
 fn build(workspace: &Workspace, machine: Machine) -> Result<Built> {
     let programs = image::build_programs(workspace, machine)?;
-    let kernel = Kernel { machine, ..Kernel::default() }.build(workspace, &image::entries(machine, &programs)?)?;
+    let kernel =
+        Kernel { machine, ..Kernel::default() }.build(workspace, &image::entries(machine, &programs.built)?)?;
     Ok(Built { machine, programs, kernel })
 }
 

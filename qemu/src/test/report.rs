@@ -1,6 +1,7 @@
 //! The lines that `./x test` shows, and the sum at their end.
 
-use std::io::{IsTerminal, Write};
+use crate::output;
+use std::io::IsTerminal;
 
 /// Takes results and shows them as they come.
 pub struct Report {
@@ -150,8 +151,7 @@ impl Report {
 
 /// Shows text. Where nobody reads any more (`| head`), the tests go on, and the exit status tells of them.
 fn say(text: std::fmt::Arguments<'_>) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_fmt(text).and_then(|()| out.flush());
+    output::print(text);
 }
 
 #[cfg(test)]

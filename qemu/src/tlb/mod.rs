@@ -21,9 +21,11 @@ pub mod watch;
 use crate::cargo::Workspace;
 use crate::cli;
 use crate::machine::Machine;
+use crate::output::{self, outln};
+use crate::progress::Progress;
 use crate::run::{self, Clock};
 use crate::session::End;
-use crate::terminal::{self, Progress};
+use crate::terminal;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use layout::Layout;
@@ -185,7 +187,8 @@ impl Page {
 
 /// Writes a line. Where nobody reads any more, the run ends.
 fn say(words: &str) {
-    if writeln!(std::io::stdout(), "{}", words.trim_end_matches('\n')).is_err() {
+    outln!("{}", words.trim_end_matches('\n'));
+    if output::is_closed() {
         terminal::interrupt();
     }
 }

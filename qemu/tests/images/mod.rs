@@ -20,7 +20,7 @@ pub fn kernel(machine: Machine, features: &[&str]) -> PathBuf {
         None => {
             let workspace = workspace();
             let programs = image::build_programs(&workspace, machine).unwrap();
-            let entries = image::entries(machine, &programs).unwrap();
+            let entries = image::entries(machine, &programs.built).unwrap();
             Kernel { machine, features, archive: None }.build(&workspace, &entries).unwrap()
         }
     }

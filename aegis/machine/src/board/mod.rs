@@ -22,10 +22,21 @@ pub use this::{NAME, command_line, init, listen, memory_bytes, power_off, receiv
 use crate::memory::KSEG1;
 use core::fmt::Write;
 
-/// Says that the machine stops, where it cannot hand the status to the emulator: the host tool reads it there.
+/// Word at the front of the command line that begins so: what ends the kernel's last line. Programs
+/// never see it, so none of them can write that line.
+pub const NONCE_OPTION: &str = "aegis.nonce=";
+
+/// Writes the exit status where it cannot be handed to the emulator, and with it the nonce, if
+/// there is one. The nonce stays where the boot loader left it, and is copied as it is: its value
+/// changes no number of instructions.
 fn say_stopped(status: u8) {
     end_line();
-    let _ = writeln!(Console, "aegis: stopped, exit status {status}");
+    let _ = write!(Console, "aegis: stopped, exit status {status}");
+    let first = command_line().split(' ').next().and_then(|word| word.strip_prefix(NONCE_OPTION));
+    let _ = match first {
+        Some(nonce) => writeln!(Console, ", {nonce}"),
+        None => writeln!(Console),
+    };
 }
 
 /// The registers of the device at a physical address.

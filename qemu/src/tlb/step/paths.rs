@@ -3,9 +3,10 @@
 use crate::cargo::Workspace;
 use crate::listing::Listing;
 use crate::machine::{Machine, Vectors};
+use crate::progress::Progress;
 use crate::run::Prepared;
 use crate::symbols::Symbols;
-use crate::terminal::{self, Progress};
+use crate::terminal;
 use crate::tlb::layout::Layout;
 use crate::tlb::record::{Miss, Record, Walk};
 use crate::tlb::step::walk::{Explainer, walk};

@@ -30,9 +30,9 @@ global_asm!(
     // Synchronous. Entry: v1 = callee's name, k1 = the caller's block; all else is the caller's.
     ".globl vec_transfer",
     "vec_transfer:",
-    "lui   $k0, %hi({BLOCKS})",                 // k0 = the blocks, which are aligned to 64 KB
+    "lui   $k0, %hi({BLOCKS} + {GATE_PID})",    // k0 = the blocks, which are aligned to 64 KB
     "ins   $k0, $v1, {BLOCK_SHIFT}, {NUMBER_BITS}", // k0 = the callee's block
-    "lw    $v0, {GATE_PID}($k0)",               // v0 = its name, if it can be entered
+    "lw    $v0, %lo({BLOCKS} + {GATE_PID})($k0)", // v0 = its name, if it can be entered
     "bne   $v0, $v1, vec_transfer_refused",     // nobody of that name can be entered
     " lw   $v1, {PID}($k1)",                    // v1 = the caller's name
     "mtc0  $v0, $10",                           // EntryHi: address space identifier
@@ -48,9 +48,9 @@ global_asm!(
     // Asynchronous. Entry alike.
     ".globl vec_transfer_asynchronous",
     "vec_transfer_asynchronous:",
-    "lui   $k0, %hi({BLOCKS})",                 // k0 = the blocks, which are aligned to 64 KB
+    "lui   $k0, %hi({BLOCKS} + {AGATE_PID})",   // k0 = the blocks, which are aligned to 64 KB
     "ins   $k0, $v1, {BLOCK_SHIFT}, {NUMBER_BITS}", // k0 = the callee's block
-    "lw    $v0, {AGATE_PID}($k0)",              // v0 = its name, if it can be entered
+    "lw    $v0, %lo({BLOCKS} + {AGATE_PID})($k0)", // v0 = its name, if it can be entered
     "bne   $v0, $v1, vec_transfer_refused",     // nobody of that name can be entered
     " lw   $v1, {PID}($k1)",                    // v1 = the caller's name
     "mtc0  $v0, $10",                           // EntryHi: address space identifier

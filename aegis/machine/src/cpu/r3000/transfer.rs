@@ -34,10 +34,10 @@ global_asm!(
     // Synchronous. Entry: v1 = callee's name, k0 = its bits NUMBER_MASK, k1 = the caller's block; all else is the caller's.
     ".globl vec_transfer",
     "vec_transfer:",
-    "lui   $v0, %hi({BLOCKS})",                 // v0 = the blocks, which are aligned to 64 KB
+    "lui   $v0, %hi({BLOCKS} + {GATE_PID})",    // v0 = the blocks, which are aligned to 64 KB
     "sll   $k0, $k0, {NUMBER_TO_BLOCK}",        // k0 = offset of the callee's block
     "addu  $k0, $k0, $v0",                      // k0 = the callee's block
-    "lw    $v0, {GATE_PID}($k0)",               // v0 = its name, if it can be entered
+    "lw    $v0, %lo({BLOCKS} + {GATE_PID})($k0)", // v0 = its name, if it can be entered
     "lw    $k1, {PID}($k1)",                    // k1 = the caller's name; load delay of v0
     "bne   $v0, $v1, vec_transfer_refused",     // nobody of that name can be entered
     " move $v1, $k1",                           // v1 = the caller's name
@@ -53,10 +53,10 @@ global_asm!(
     ".globl vec_transfer_asynchronous",
     "vec_transfer_asynchronous:",
     "andi  $k0, $v1, {NUMBER_MASK}",            // k0 = the callee's number, where the name has it
-    "lui   $v0, %hi({BLOCKS})",                 // v0 = the blocks, which are aligned to 64 KB
+    "lui   $v0, %hi({BLOCKS} + {AGATE_PID})",   // v0 = the blocks, which are aligned to 64 KB
     "sll   $k0, $k0, {NUMBER_TO_BLOCK}",        // k0 = offset of the callee's block
     "addu  $k0, $k0, $v0",                      // k0 = the callee's block
-    "lw    $v0, {AGATE_PID}($k0)",              // v0 = its name, if it can be entered
+    "lw    $v0, %lo({BLOCKS} + {AGATE_PID})($k0)", // v0 = its name, if it can be entered
     "nop",                                      // hazard: load delay
     "bne   $v0, $v1, vec_transfer_refused",     // nobody of that name can be entered
     " lw   $v1, {PID}($k1)",                    // v1 = the caller's name
