@@ -18,12 +18,12 @@ const TOOLCHAIN: [&str; 3] = ["RUSTC", "RUSTDOC", "RUSTC_BOOTSTRAP"];
 const LINKER: (&str, &str) = ("CARGO_TARGET_", "_LINKER");
 /// Programs that stand before the compiler. Empty, they overrule the user's configuration too.
 const WRAPPERS: [&str; 2] = ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"];
-/// Debian's cargo; rustup's says where it is in its toolchain.
-const DEBIAN: &str = "/usr/bin/cargo";
+/// The variable in which `./x` says that it has chosen Debian's toolchain.
+const DEBIAN: &str = "AEGIS_DEBIAN_RUST";
 
 /// Takes away from a call of cargo what would change what it builds.
 pub fn clean(command: &mut Command) {
-    let debian = command.get_program() == DEBIAN;
+    let debian = std::env::var_os(DEBIAN).is_some();
     for name in std::env::vars_os().map(|(name, _)| name).filter(|name| changes_code(name, debian)) {
         command.env_remove(name);
     }

@@ -64,6 +64,7 @@ fn find(directory: &Path, (start, end): (&str, &str)) -> Result<Option<PathBuf>>
 
 /// Fetches the newest package into `directory`.
 fn fetch(workspace: &Workspace, directory: &Path, report_progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    ensure!(std::env::var_os("AEGIS_OFFLINE").is_none(), "--offline fetches nothing");
     let apt = Apt::new(workspace, directory)?;
     report_progress("Linux: reading Debian's list of packages");
     apt.run("apt-get", &["update"])?;
