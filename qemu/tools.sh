@@ -35,7 +35,7 @@ good() {
         false
         ;;
     chromium) have chromium || have chromium-browser || have google-chrome ;;
-    gxemul) quick gxemul -h >/dev/null 2>&1 ;;
+    gxemul) quick gxemul -h 2>/dev/null | grep -q '^GXemul' ;; # its status is 1
     *) have "$1" ;;
     esac
 }
@@ -184,7 +184,7 @@ unpack() {
         count=$(printf '%s\n' "$packages" | wc -l)
         say "$program: downloading $count packages and unpacking them in $tools/$program"
         # shellcheck disable=SC2086 # the packages are words
-        (cd "$new/debs" && apt_here download $packages >&2) || {
+        (cd "$new/debs" && { apt_here download $packages || apt_here download $packages; } >&2) || {
             say "$program: the download has failed (is there a network?)"
             exit 1
         }
