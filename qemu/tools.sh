@@ -141,10 +141,22 @@ install() {
     }
 }
 
-# apt_here ARGUMENT...: runs apt-get with lists of packages of our own, which need neither root nor a recent update.
+# apt_here ARGUMENT...: runs apt-get with lists of packages of our own, which need neither root nor a recent update, and as
+# if nothing were installed, so that nothing is in the way.
 apt_here() {
-    LC_ALL=C apt-get -qq -o Dir::State::Lists="$tools/apt/lists" -o Dir::Cache="$tools/apt/cache" -o APT::Sandbox::User="" \
+    LC_ALL=C apt-get -qq -o Dir::State::status=/dev/null -o Dir::State::Lists="$tools/apt/lists" -o Dir::Cache="$tools/apt/cache" -o APT::Sandbox::User="" \
         -o Acquire::Languages=none -o Acquire::http::Timeout=30 -o Acquire::Retries=2 -o APT::Update::Error-Mode=any "$@" </dev/null
+}
+
+# needed_of PROGRAM: of a plan of apt's, the packages that are to be unpacked, each with its version. What is installed in the
+# same version serves, and every library in any; but all parts of a toolchain must be in one place. The C library is always the
+# system's, since it and the dynamic linker are one.
+needed_of() {
+    { dpkg-query -W -f 'Have ${Package} (${Version}\n' 2>/dev/null; cat; } | awk -v program="$1" '
+        $1 == "Have" { installed[$2] = $3 }
+        $1 != "Inst" || $2 == "libc6" || $2 == "libc-bin" { next }
+        program != "rustc" && $2 in installed && (installed[$2] == $3 || $2 ~ /^lib/) { next }
+        { print $2 "=" substr($3, 2) }'
 }
 
 # unpack PROGRAM: downloads its package, and those that it needs and that are not installed, and unpacks them.
@@ -170,17 +182,13 @@ unpack() {
                 exit 1
             }
         fi
-        # Of a toolchain all parts must lie in one place, also those that are installed.
-        installed=/var/lib/dpkg/status
-        [ "$program" != rustc ] || installed=/dev/null
         # shellcheck disable=SC2086 # the names are words
-        plan=$(apt_here install -s --no-install-recommends -o Dir::State::status=$installed $name 2>&1) || {
+        plan=$(apt_here install -s --no-install-recommends $name 2>&1) || {
             say "$program: Debian's package $name cannot be had:"
             printf '%s\n' "$plan" | tail -n 5 >&2
             exit 1
         }
-        # The C library stays the system's: it and the dynamic linker are one.
-        packages=$(printf '%s\n' "$plan" | awk '/^Inst / && $2 !~ /^(libc6|libc-bin)(:|$)/ { print $2 }')
+        packages=$(printf '%s\n' "$plan" | needed_of "$program")
         count=$(printf '%s\n' "$packages" | wc -l)
         say "$program: downloading $count packages and unpacking them in $tools/$program"
         # shellcheck disable=SC2086 # the packages are words

@@ -16,7 +16,8 @@ const GOOD: &str = "echo QEMU emulator version 7.2.0";
 /// An apt-get that would remove another package, and of which a package can be downloaded all the same.
 const HARMFUL: &str = r#"echo "$@" >>"$LOG"
 case "$*" in
-*"-s "*) echo "Inst qemu-system-mips (1)"; echo "Inst libfdt1 (1)"; echo "Inst libc6 [1] (2)"; echo "Remv qemu-utils [1]" ;;
+*"-s "*) for name in qemu-system-mips qemu-system-common libfdt1 libc6 zlib1g; do echo "Inst $name (2 Debian)"; done
+    echo "Remv qemu-utils [1]" ;;
 *" download "*) : >qemu.deb ;;
 esac"#;
 /// An apt-get that installs without harm.
@@ -43,6 +44,8 @@ impl Host {
             let mut files = std::env::split_paths(&path).map(|directory| directory.join(name));
             symlink(files.find(|file| file.is_file()).unwrap(), host.bin().join(name)).unwrap();
         }
+        // One library is installed, and the base of another QEMU.
+        host.add("dpkg-query", "echo 'Have zlib1g (2'; echo 'Have qemu-system-common (1'; echo 'Have libfdt1 (1'");
         // Of its two users, one may do anything.
         for (name, script) in [("id", "echo ${USER_ID:-1000}")].iter().chain(programs) {
             host.add(name, script);
@@ -126,7 +129,7 @@ fn apt_that_would_remove_something_only_downloads() {
     );
     assert!(words.contains("target/tools/qemu-system-mipsel/root/usr/bin/qemu-system-mipsel"), "{words}");
     assert!(!host.asked().contains("install -y"), "{}", host.asked());
-    assert!(host.asked().contains("download qemu-system-mips libfdt1\n"), "{}", host.asked());
+    assert!(host.asked().contains("download qemu-system-mips=2 qemu-system-common=2\n"), "{}", host.asked());
 
     // It is there now, and nothing is asked of apt again.
     fs::remove_file(host.bin().join("apt-get")).unwrap();
