@@ -8,6 +8,9 @@
 tools=${CARGO_TARGET_DIR:-$PWD/target}/tools
 case "$tools" in /*) ;; *) tools=$PWD/$tools ;; esac
 
+# Is somebody there to answer, and to type a password?
+if [ -t 0 ]; then terminal=1; else terminal=''; fi
+
 QEMU_OLDEST="7 2" # major and minor number; qemu/src/malta.rs has the same
 
 # package_of PROGRAM: the Debian package that it is in.
@@ -89,7 +92,7 @@ provide() {
 may_install() {
     [ "$(id -u)" = 0 ] && return
     have sudo || return 1
-    if ! [ -t 0 ]; then
+    if [ -z "$terminal" ]; then
         sudo -n true 2>/dev/null
         return
     fi
@@ -104,10 +107,10 @@ may_install() {
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
-    elif [ -t 0 ]; then
+    elif [ -n "$terminal" ]; then
         sudo "$@"
     else
-        sudo -n "$@" # nobody there to type a password
+        sudo -n "$@"
     fi
 }
 
