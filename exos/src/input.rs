@@ -114,11 +114,7 @@ pub fn line() -> Option<String> {
                 crate::println!("{rest}");
                 return Some(line);
             }
-            8 | 127 => {
-                if line.erase() {
-                    crate::print!("\u{8} \u{8}");
-                }
-            }
+            8 | 127 if line.erase() => crate::print!("\u{8} \u{8}"),
             byte @ (b' '..127 | 128..) => crate::print!("{}", line.push(byte)),
             _ => {}
         }
