@@ -14,9 +14,11 @@ use core::panic::PanicInfo;
 use log::LevelFilter;
 
 /// Words at the front of the command line that begin so are for the kernel: the level of its messages; the clock that ticks, in real
-/// time if nothing is said.
+/// time if nothing is said; and, of the feature `checked`, that no TLB entry outlives an interrupt.
 const LOG_OPTION: &str = "aegis.log=";
 const CLOCK_OPTION: &str = "aegis.clock=";
+#[cfg(feature = "checked")]
+const EMPTY_TLB_OPTION: &str = "aegis.empty-tlb";
 /// For no clock at all: then no slice ends but by `yield`.
 const NO_CLOCK: &str = "none";
 
@@ -51,6 +53,8 @@ extern "C" fn main() -> ! {
         if let Some(rate) = rate {
             kernel.set_clock(rate);
         }
+        #[cfg(feature = "checked")]
+        kernel.set_empty_tlb(options.empty_tlb);
         kernel.boot(&ARCHIVE.0, command_line)
     });
     if let Err(error) = started {
@@ -66,14 +70,27 @@ extern "C" fn main() -> ! {
 struct Options {
     level: LevelFilter,
     clock: Option<Source>,
+    #[cfg(feature = "checked")]
+    empty_tlb: bool,
 }
 
 /// Takes the kernel's own options from the front of the command line. What they say that is not known is as if not said.
 fn kernel_options(command_line: &str) -> (Options, &str) {
-    let mut options = Options { level: LevelFilter::Info, clock: Some(Source::RealTimeClock) };
+    let mut options = Options {
+        level: LevelFilter::Info,
+        clock: Some(Source::RealTimeClock),
+        #[cfg(feature = "checked")]
+        empty_tlb: false,
+    };
     let mut rest = command_line.trim_start();
     loop {
         let (word, tail) = rest.split_once(' ').unwrap_or((rest, ""));
+        #[cfg(feature = "checked")]
+        if word == EMPTY_TLB_OPTION {
+            options.empty_tlb = true;
+            rest = tail.trim_start();
+            continue;
+        }
         if let Some(level) = word.strip_prefix(LOG_OPTION) {
             options.level = level.parse().unwrap_or(options.level);
         } else if let Some(clock) = word.strip_prefix(CLOCK_OPTION) {

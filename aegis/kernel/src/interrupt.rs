@@ -107,6 +107,8 @@ impl<M: Machine> Kernel<M> {
             self.reschedule();
             return None;
         }
+        #[cfg(feature = "checked")]
+        self.forget_bindings();
         if upcall.is_some() {
             self.write_queue(self.current(), offset_of!(InterruptQueue, mask), 0);
         }

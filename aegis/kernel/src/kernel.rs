@@ -1,5 +1,7 @@
 //! The kernel's state, and what happens on a call, a miss, and an exception that nobody handles.
 
+#[cfg(feature = "checked")]
+use crate::checked::Checking;
 use crate::dispatch::dispatch;
 use crate::environment::{Context, Environment};
 use crate::exposed::Paged;
@@ -37,7 +39,7 @@ pub struct Kernel<M> {
     /// The environment whose registers are in the floating-point unit.
     pub(crate) fpu_user: Option<usize>,
     #[cfg(feature = "checked")]
-    calls: u32,
+    pub(crate) checking: Checking,
     pub(crate) slices: Slices,
     pub(crate) frames: Frames,
     pub(crate) environments: Paged<[Environment; ENVS]>,
@@ -64,7 +66,7 @@ impl<M: Machine> Kernel<M> {
             upcall: None,
             fpu_user: None,
             #[cfg(feature = "checked")]
-            calls: 0,
+            checking: Checking::NEW,
             environments: Paged([const { Environment::NONE }; ENVS]),
             slices: Slices::new(),
             frames: Frames::new(),
@@ -306,24 +308,5 @@ impl<M: Machine> Kernel<M> {
             self.frames.unbind(n);
         }
         self.set_block(number);
-    }
-}
-
-#[cfg(feature = "checked")]
-impl<M: Machine> Kernel<M> {
-    /// Calls, and ticks, between two checks of all invariants.
-    const CHECK_INTERVAL: u32 = 1024;
-
-    pub(crate) fn check_now_and_then(&mut self) {
-        self.calls = self.calls.wrapping_add(1);
-        if self.calls.is_multiple_of(Self::CHECK_INTERVAL) {
-            self.check_or_panic();
-        }
-    }
-
-    pub(crate) fn check_or_panic(&self) {
-        if let Err(inconsistency) = self.check() {
-            panic!("the kernel's tables are inconsistent: {inconsistency}");
-        }
     }
 }
