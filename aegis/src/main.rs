@@ -105,9 +105,9 @@ fn kernel_options(command_line: &str) -> (Options, &str) {
 }
 
 /// Called by the vectors: an interrupt. Where the program is to be called up: the handler (the low word) and the address of the save
-/// area; 0 if it just goes on. Does not return where another environment runs now.
+/// area; 0 if it just goes on. `pc`: where it was, and becomes where it goes on. Does not return where another environment runs now.
 #[unsafe(no_mangle)]
-extern "C" fn aegis_interrupt(cause: u32) -> u64 {
+extern "C" fn aegis_interrupt(cause: u32, pc: &mut u32) -> u64 {
     let upcall = KERNEL.with(|kernel| {
         interrupts::handle(cause, |event| match event {
             Event::Tick => {
@@ -116,7 +116,9 @@ extern "C" fn aegis_interrupt(cause: u32) -> u64 {
             }
             Event::Input => kernel.input(),
         });
-        kernel.leave_interrupt()
+        let upcall = kernel.leave_interrupt();
+        *pc = kernel.restart(*pc);
+        upcall
     });
     upcall.map_or(0, |Upcall { handler, save_area }| {
         u64::from(handler) | u64::from(aegis_machine::address_of(save_area)) << u32::BITS
@@ -135,10 +137,17 @@ extern "C" fn aegis_call(a0: u32, a1: u32, a2: u32, a3: u32, number: u32) -> u64
     u64::from(value) | u64::from(error) << u32::BITS
 }
 
-/// Called by the vectors: a TLB miss in the guaranteed segment. Must the application handle it?
+/// Called by the vectors: a TLB miss in the guaranteed segment. Must the application handle it? Else `pc`, where the program was, becomes where
+/// it goes on.
 #[unsafe(no_mangle)]
-extern "C" fn aegis_miss(address: u32) -> bool {
-    KERNEL.with(|kernel| kernel.miss(address)) == Miss::Upcall
+extern "C" fn aegis_miss(address: u32, pc: &mut u32) -> bool {
+    KERNEL.with(|kernel| match kernel.miss(address) {
+        Miss::Refilled => {
+            *pc = kernel.restart(*pc);
+            false
+        }
+        Miss::Upcall => true,
+    })
 }
 
 /// Called by the vectors: an exception that the running environment does not handle.

@@ -102,7 +102,7 @@ impl<M: Machine> Kernel<M> {
         }
         match self.environment().context.guaranteed(address >> PAGE_SHIFT) {
             Some(lo) => {
-                self.bind(context, half, lo);
+                self.bind_guaranteed(context, half, lo);
                 self.machine.count(Refill::Guaranteed);
                 Miss::Refilled
             }
@@ -114,6 +114,12 @@ impl<M: Machine> Kernel<M> {
                 Miss::Upcall
             }
         }
+    }
+
+    /// Where the running environment, which was interrupted at `pc`, goes on.
+    #[inline]
+    pub fn restart(&self, pc: u32) -> u32 {
+        self.environment().context.windows.restart(pc)
     }
 
     /// Destroys the running environment, which met an exception that it cannot handle. Does not return on hardware.

@@ -97,8 +97,6 @@ pub(super) struct Dispatcher {
     pub current: Word,
     /// Address of the block of the environment that runs when the kernel is left.
     pub resume: Word,
-    /// What a program had in `k0` when it was interrupted, to be put back.
-    pub k0: Word,
     /// Address of the block of the environment that has the current slice; 0: whoever runs has it. Asynchronous transfers set it.
     pub holder: Word,
 }
@@ -107,7 +105,6 @@ pub(super) static DISPATCHER: Dispatcher = Dispatcher {
     kernel_block: DispatchBlock::new(),
     current: Word::new(0),
     resume: Word::new(0),
-    k0: Word::new(0),
     holder: Word::new(0),
 };
 

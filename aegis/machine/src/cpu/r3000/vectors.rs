@@ -87,11 +87,10 @@ global_asm!(
     ".set noat",
 
     // ---------------------------------------------------------------------------------------------------------------
-    // General exceptions, 0x80000080. Entry: all registers are the program's. 17 instructions to a program's handler.
+    // General exceptions, 0x80000080. Entry: all registers are the program's. 16 instructions to a program's handler.
     ".section .vectors.080,\"ax\",@progbits",
     "vec_general:",
-    "lui   $k1, %hi({DISPATCHER} + {K0})",      // k1 = upper half of the address of DISPATCHER's words
-    "sw    $k0, %lo({DISPATCHER} + {K0})($k1)", // for interrupts, which put it back
+    "lui   $k1, %hi({DISPATCHER} + {CURRENT})", // k1 = upper half of the address of CURRENT
     "mfc0  $k0, $13",                           // k0 = Cause
     "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block; load delay of k0
     "andi  $k0, $k0, {CODE_MASK}",              // k0 = code * 4; load delay of k1
@@ -164,7 +163,6 @@ global_asm!(
     ".set pop",
     DISPATCHER = sym DISPATCHER,
     CURRENT = const CURRENT,
-    K0 = const K0,
     REGISTERS = sym REGISTERS,
     DISPATCH = const DISPATCH,
     SAVE = const SAVE,
