@@ -6,7 +6,7 @@ use crate::dispatch::dispatch;
 use crate::environment::{Context, Environment};
 use crate::exposed::Paged;
 use crate::frame::{Frames, Owner, Right};
-use crate::interrupt::{Producer, Upcall};
+use crate::interrupt::{Due, Producer};
 use crate::machine::{Machine, Refill};
 use crate::name::{asid, number_of_tag};
 use crate::revocation::Revocation;
@@ -34,8 +34,8 @@ pub struct Kernel<M> {
     pub(crate) input: usize,
     /// The console's input waits in the device, which does not interrupt: there is no room for it.
     pub(crate) input_waits: bool,
-    /// Where the running environment is to be called up when the interrupt that is being answered has been.
-    pub(crate) upcall: Option<Upcall>,
+    /// Why the running environment is to be called up when the interrupt that is being answered has been.
+    pub(crate) due: Option<Due>,
     /// The environment whose registers are in the floating-point unit.
     pub(crate) fpu_user: Option<usize>,
     #[cfg(feature = "checked")]
@@ -63,7 +63,7 @@ impl<M: Machine> Kernel<M> {
             revocation: Revocation::new(),
             input: FIRST,
             input_waits: false,
-            upcall: None,
+            due: None,
             fpu_user: None,
             #[cfg(feature = "checked")]
             checking: Checking::NEW,
