@@ -32,8 +32,9 @@ impl Mapping {
 /// image: its address would be 0, which says that there is none.)
 ///
 /// On an exception the kernel stores `a0`, `a1` and `a2` in the first three words of the save area, loads EPC, BadVAddr
-/// and Cause into these registers, and continues at the handler in user mode; on an interrupt and at the end of a slice alike, with
-/// 0 in place of BadVAddr. `k0` and `k1` are nobody's: any exception may change them.
+/// and Cause into these registers, and continues at the handler in user mode; on an interrupt and at the end of a slice alike. `a1` is 0 with all
+/// codes but 1 to 5, which bring an address: the register may hold another environment's. `k0` and `k1` are nobody's: any exception and
+/// any interrupt may change them.
 ///
 /// # Resuming without the kernel
 ///
