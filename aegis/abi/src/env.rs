@@ -32,8 +32,21 @@ impl Mapping {
 /// image: its address would be 0, which says that there is none.)
 ///
 /// On an exception the kernel stores `a0`, `a1` and `a2` in the first three words of the save area, loads EPC, BadVAddr
-/// and Cause into these registers, and continues at the handler in user mode; on an interrupt and at the end of a slice alike, with
-/// 0 in place of BadVAddr. `k0` and `k1` are nobody's: any exception may change them.
+/// and Cause into these registers, and continues at the handler in user mode; on an interrupt and at the end of a slice alike. `a1` is 0 with all
+/// codes but 1 to 5, which bring an address: the register may hold another environment's. `k0` and `k1` are nobody's: any exception and
+/// any interrupt may change them.
+///
+/// # Resuming without the kernel
+///
+/// As `k0` is nobody's, and any other register the program's, a program goes on behind an exception in three steps: it loads all registers,
+/// then `k0` from a slot at an address below 0x8000, and jumps there by `jr $k0`. Nothing may change `k0` between the load and the jump. So such a
+/// sequence must be restartable, which means that it may be begun again at any time while it has not been left: it changes nothing but
+/// registers, and loads them from memory that stays as it is. [`resume_start`](Env::resume_start) and
+/// [`resume_windows`](Env::resume_windows) name the windows that hold the sequences. Where the program has been interrupted in one,
+/// it goes on at the window's first instruction; and that is what an upcall is told. A window holds no `syscall`.
+///
+/// The page of the windows and that of the slots must be under guaranteed mappings. Where an entry of the hardware TLB maps two pages,
+/// they must be the two of an entry.
 ///
 /// # Rights
 ///
@@ -83,6 +96,10 @@ pub struct Env {
     /// What the environment finds in `a0` at its start. For the first environment the kernel sets it to the number of the frame that
     /// holds the first page of its image.
     pub argument: u32,
+    /// Address of the first window, aligned to [`RESUME_WINDOW_BYTES`](crate::limits::RESUME_WINDOW_BYTES).
+    pub resume_start: u32,
+    /// Windows from there on, all in one page; 0: there are none.
+    pub resume_windows: u32,
     /// Guaranteed mappings, at most one a page.
     pub xl: [Mapping; GUARANTEED_MAPPINGS],
 }
@@ -108,6 +125,8 @@ impl Env {
         agate: 0,
         status: 0,
         argument: 0,
+        resume_start: 0,
+        resume_windows: 0,
         xl: [Mapping { va: 0, lo: 0 }; GUARANTEED_MAPPINGS],
     };
 

@@ -21,6 +21,8 @@ pub mod binding;
 pub mod boot;
 mod calls;
 mod check;
+#[cfg(feature = "checked")]
+mod checked;
 pub mod comparator;
 mod dispatch;
 pub mod environment;

@@ -2,6 +2,7 @@
 
 use super::call;
 use super::cell::Cell;
+use super::context::WINDOWS;
 use super::exception::exos_exception;
 use super::gate::{exos_agate, exos_gate};
 use super::interrupt::exos_interrupt;
@@ -38,6 +39,8 @@ struct ImageEnv {
     agate: u32,
     status: u32,
     argument: u32,
+    resume_start: u32,
+    resume_windows: u32,
     xl: [Mapping; GUARANTEED_MAPPINGS],
 }
 
@@ -56,6 +59,7 @@ const _: () = {
     assert!(offset_of!(ImageEnv, init) == offset_of!(Env, init));
     assert!(offset_of!(ImageEnv, gate) == offset_of!(Env, gate));
     assert!(offset_of!(ImageEnv, agate) == offset_of!(Env, agate));
+    assert!(offset_of!(ImageEnv, resume_start) == offset_of!(Env, resume_start));
     assert!(offset_of!(ImageEnv, xl) == offset_of!(Env, xl));
 };
 
@@ -130,6 +134,8 @@ static IMAGE_ENV: ImageEnv = ImageEnv {
     agate: 0,
     status: 0,
     argument: 0,
+    resume_start: layout::PINNED_TEXT.start,
+    resume_windows: WINDOWS as u32,
     xl: guaranteed(),
 };
 
@@ -164,6 +170,8 @@ pub fn start() {
         agate: IMAGE_ENV.agate,
         status: IMAGE_ENV.status,
         argument: IMAGE_ENV.argument,
+        resume_start: IMAGE_ENV.resume_start,
+        resume_windows: IMAGE_ENV.resume_windows,
         xl: IMAGE_ENV.xl,
     };
     env.relocate(STATE.first_frame.get());

@@ -51,6 +51,26 @@ fn set_iq(kernel: &mut Tested, iq: u32) {
 }
 
 #[test]
+fn who_is_interrupted_in_a_window_begins_it_again() {
+    let mut kernel = family(1);
+    assert_eq!(kernel.restart(0x2044), 0x2044, "there is none");
+    let env = Env { resume_start: 0x2040, resume_windows: 2, ..good_env() };
+    put(&kernel, page(FIRST) | ENV_OFFSET, &env);
+    call(&mut kernel, Number::e_set, GUARANTEED_VA | ENV_OFFSET);
+    for (pc, restarted) in
+        [(0x203c, 0x203c), (0x2080, 0x2080), (0, 0), (u32::MAX, u32::MAX), (0x8000_2044, 0x8000_2044)]
+    {
+        assert_eq!(kernel.restart(pc), restarted);
+    }
+    for place in (0..64).step_by(4) {
+        assert_eq!(kernel.restart(0x2040 + place), 0x2040 + place / 32 * 32);
+    }
+    // Of another one nothing is known.
+    kernel.machine.set_current(1);
+    assert_eq!(kernel.restart(0x2044), 0x2044);
+}
+
+#[test]
 fn an_interrupt_stands_in_the_queue_and_calls_the_handler_up() {
     let mut kernel = family(1);
     unmask(&kernel, FIRST);

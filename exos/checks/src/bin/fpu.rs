@@ -184,7 +184,8 @@ fn yields() -> Outcome {
         critical(|| fp::load(&pattern(turn + 300)));
         check_eq!(fp::store(), pattern(turn + 300), "what was loaded in a critical section in turn {turn}");
     }
-    check!(pages.load(STARTS) >= 60, "the other has started {} times only", pages.load(STARTS));
+    // Not all: at the end of a slice, a yield is one to whoever is next.
+    check!(pages.load(STARTS) >= 50, "the other has started {} times only", pages.load(STARTS));
     Ok(())
 }
 
