@@ -46,7 +46,7 @@ impl Jitter {
         random ^= random >> 17;
         random ^= random << 5;
         // The upper bits, by a multiplication: a shift register's lower ones are poor.
-        let late = (u64::from(random) * u64::from(range) >> u32::BITS) as u32;
+        let late = ((u64::from(random) * u64::from(range)) >> u32::BITS) as u32;
         (period + late - self.late, Jitter { random, late })
     }
 }

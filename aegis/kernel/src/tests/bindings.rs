@@ -1,10 +1,11 @@
 //! The TLB calls.
 
 use super::model::*;
+use crate::kernel::FIRST;
 use crate::machine::{Machine, Refill};
 use crate::{Kernel, Miss};
 use aegis_abi::calls::Number;
-use aegis_abi::{Error, Lo};
+use aegis_abi::{Error, Lo, Mapping};
 use stlb::{Geometry, Mips32, R3000};
 
 const WRITE: u32 = Number::tlbwr as u32;

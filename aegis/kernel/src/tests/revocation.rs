@@ -203,7 +203,10 @@ fn nobody_is_called_up_into_a_save_area_that_is_taken_in_the_same_tick() {
             assert_eq!(upcall.is_none(), lost, "{upcall:?}");
             assert!(!lost || queue(&kernel, FIRST).withheld == 1, "it finds out when it looks");
             set_queue(&kernel, FIRST, |queue| (queue.mask, queue.tail, queue.withheld) = (u32::MAX, queue.head, 0));
-            while !alone && !lost {
+            loop {
+                if alone || lost {
+                    break;
+                }
                 kernel.call(YIELD, [NEXT.0, 0, 0, 0]).unwrap();
                 if kernel.current() == FIRST {
                     break;

@@ -117,16 +117,11 @@ global_asm!(
     // ---------------------------------------------------------------------------------------------------------------
     // Exceptions that bring an address, misses aside: 20 instructions to a program's handler. Entry: k1 = the current block.
     ".section .vectors.rest,\"ax\",@progbits",
-    ".irp  code, 1,4,5",
+    ".irp  code, 1,4",
     ".globl vec_address_\\code",
     "vec_address_\\code:",
     "lw    $k0, {USER} + 4 * \\code($k1)",       // k0 = handler
     "lw    $k1, {GENX}($k1)",                   // k1 = save area
-    ".if \\code == 5",
-    // Misses come here. Entry: k0 = handler, k1 = save area.
-    ".globl vec_deliver_address",
-    "vec_deliver_address:",
-    ".endif",
     "sw    $a0, 0($k1)",                        // keep a0 in the save area
     "sw    $a1, 4($k1)",                        // keep a1
     "sw    $a2, 8($k1)",                        // keep a2
@@ -137,6 +132,22 @@ global_asm!(
     "ehb",                                      // hazard: EPC before eret
     "eret",                                     // go on there, in user mode
     ".endr",
+    ".globl vec_address_5",
+    "vec_address_5:",
+    "lw    $k0, {USER} + 4 * 5($k1)",           // k0 = handler
+    "lw    $k1, {GENX}($k1)",                   // k1 = save area
+    // Misses come here. Entry: k0 = handler, k1 = save area.
+    ".globl vec_deliver_address",
+    "vec_deliver_address:",
+    "sw    $a0, 0($k1)",                        // keep a0 in the save area
+    "sw    $a1, 4($k1)",                        // keep a1
+    "sw    $a2, 8($k1)",                        // keep a2
+    "mfc0  $a0, $14",                           // a0 = EPC
+    "mfc0  $a1, $8",                            // a1 = BadVAddr
+    "mfc0  $a2, $13",                           // a2 = Cause
+    "mtc0  $k0, $14",                           // EPC = handler
+    "ehb",                                      // hazard: EPC before eret
+    "eret",                                     // go on there, in user mode
 
     // ---------------------------------------------------------------------------------------------------------------
     // Cache errors, 0x80000100: none can come.
