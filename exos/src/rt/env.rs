@@ -7,7 +7,7 @@ use super::gate::{exos_agate, exos_gate};
 use super::interrupt::exos_interrupt;
 use super::miss::exos_miss;
 use super::park::exos_prologue;
-use super::start::_start;
+use super::start::{_start, image_pages};
 use super::state::{GENX, INTX, QUEUE, STATE, TLBX, VECTOR};
 use crate::interrupts::masked;
 use crate::layout;
@@ -166,7 +166,8 @@ pub fn start() {
         argument: IMAGE_ENV.argument,
         xl: IMAGE_ENV.xl,
     };
-    env.relocate(STATE.first_frame.get());
+    let pages = layout::PINNED_PAGES + image_pages();
+    env.relocate(STATE.first_frame.get(), pages).expect("the kernel has loaded the image");
     // SAFETY: see `Current`.
     unsafe { CURRENT.0.get().write(env) }
 }
