@@ -155,13 +155,13 @@ fn messages() -> Outcome {
 fn failures() -> Outcome {
     let process = get!(spawn(&["spin"]));
     check_eq!(rpc::short(process.pid(), [0; 4]), Err(Failure::Kernel(Error::NoGate)), "no gate");
-    check_eq!(rpc::send(process.pid(), [0; 4]), Err(Error::NoGate), "no gate for messages");
+    check_eq!(rpc::send(process.pid(), [0; 4]), Err(Failure::Kernel(Error::NoGate)), "no gate for messages");
     let pid = process.pid();
     drop(process);
     check_eq!(rpc::short(pid, [0; 4]), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
     check_eq!(rpc::trusted(pid, [0; 4]), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
     check_eq!(rpc::call(pid, &mut LongMessage::default()), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
-    check_eq!(rpc::send(pid, [0; 4]), Err(Error::NoSuchEnvironment), "gone");
+    check_eq!(rpc::send(pid, [0; 4]), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
     check_eq!(schedule::yield_to(Pid(u32::MAX)), Err(Error::NoSuchEnvironment), "never there");
     check_eq!(schedule::yield_to(NEXT), Err(Error::NoSuchEnvironment), "the name of nobody");
     Ok(())
