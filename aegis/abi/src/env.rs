@@ -1,7 +1,7 @@
 //! An environment's context (thesis figure 9-2): where the kernel delivers events, and what it guarantees to keep mapped.
 
-use crate::Lo;
-use crate::limits::{EXCEPTIONS, GUARANTEED_MAPPINGS, PAGE_SHIFT, RESERVED_FRAMES};
+use crate::limits::{EXCEPTIONS, FRAMES, GUARANTEED_MAPPINGS, PAGE_SHIFT, RESERVED_FRAMES};
+use crate::{Error, Lo};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Address of the first instruction of a handler, aligned to 4; 0: there is none.
@@ -130,23 +130,47 @@ impl Env {
         xl: [Mapping { va: 0, lo: 0 }; GUARANTEED_MAPPINGS],
     };
 
-    /// Turns page numbers of a program's image, as a context in its file has them, into the numbers of the consecutive frames into
-    /// which the image was loaded, and sets [`argument`](Env::argument). What overflows is no frame, and is found when the context
-    /// is checked.
-    pub fn relocate(&mut self, first_frame: u32) {
+    /// The pages of a program's image that a context in its file names, by number: of save areas,
+    /// queue and vector, the reserved ones, and those of guaranteed mappings.
+    pub fn image_pages(&self) -> impl Iterator<Item = u32> {
+        let Env { tlbx_save_area, genx_save_area, intx_save_area, iq, vector, .. } = *self;
+        let places = [tlbx_save_area, genx_save_area, intx_save_area, iq, vector].into_iter();
+        let places = places.filter(|address| *address != 0).map(|address| address >> PAGE_SHIFT);
+        let reserved = self.reserved.iter().copied().filter(|frame| *frame != Env::NO_FRAME);
+        let mappings = self.xl.iter().filter(|mapping| mapping.va != 0).map(|mapping| mapping.lo().pfn());
+        places.chain(reserved).chain(mappings)
+    }
+
+    /// Turns page numbers of a program's image of `pages` pages, as a context in its file has them,
+    /// into the numbers of the consecutive frames from `first_frame` on, into which the image was
+    /// loaded, and sets [`argument`](Env::argument).
+    ///
+    /// # Errors
+    /// `NotPermitted`, where the context names a page outside the image; `NoSuchFrame`, where no
+    /// machine has all these frames. Nothing is changed then.
+    pub fn relocate(&mut self, first_frame: u32, pages: u32) -> Result<(), Error> {
+        if first_frame.checked_add(pages).is_none_or(|end| end > FRAMES as u32) {
+            return Err(Error::NoSuchFrame);
+        }
+        if !self.image_pages().all(|page| page < pages) {
+            return Err(Error::NotPermitted);
+        }
+        // Nothing below overflows: a page's number and that of the first frame are together less
+        // than `FRAMES`.
         let save_areas = [&mut self.tlbx_save_area, &mut self.genx_save_area, &mut self.intx_save_area];
         let places = save_areas.into_iter().chain([&mut self.iq, &mut self.vector]);
         for place in places.filter(|address| **address != 0) {
-            *place = place.wrapping_add(first_frame << PAGE_SHIFT);
+            *place += first_frame << PAGE_SHIFT;
         }
         for frame in self.reserved.iter_mut().filter(|frame| **frame != Env::NO_FRAME) {
-            *frame = frame.wrapping_add(first_frame);
+            *frame += first_frame;
         }
         self.argument = first_frame;
         for mapping in self.xl.iter_mut().filter(|mapping| mapping.va != 0) {
             let mut lo = Lo(mapping.lo);
-            lo.set_pfn(lo.pfn().wrapping_add(first_frame));
+            lo.set_pfn(lo.pfn() + first_frame);
             mapping.lo = lo.0;
         }
+        Ok(())
     }
 }

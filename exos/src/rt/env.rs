@@ -8,7 +8,7 @@ use super::gate::{exos_agate, exos_gate};
 use super::interrupt::exos_interrupt;
 use super::miss::exos_miss;
 use super::park::exos_prologue;
-use super::start::_start;
+use super::start::{_start, image_pages};
 use super::state::{GENX, INTX, QUEUE, STATE, TLBX, VECTOR};
 use crate::interrupts::masked;
 use crate::layout;
@@ -174,7 +174,8 @@ pub fn start() {
         resume_windows: IMAGE_ENV.resume_windows,
         xl: IMAGE_ENV.xl,
     };
-    env.relocate(STATE.first_frame.get());
+    let pages = layout::PINNED_PAGES + image_pages();
+    env.relocate(STATE.first_frame.get(), pages).expect("the kernel has loaded the image");
     // SAFETY: see `Current`.
     unsafe { CURRENT.0.get().write(env) }
 }
@@ -221,6 +222,9 @@ pub fn open_gates() -> Result<(), Error> {
     if OPEN.get() { Ok(()) } else { open_gates_now() }
 }
 
+// Out of line, so that calls stay short.
+#[cold]
+#[inline(never)]
 fn open_gates_now() -> Result<(), Error> {
     // SAFETY: the context is the environment's own, with gates that can take what comes.
     unsafe { change(|env| (env.gate, env.agate) = (address(exos_gate), address(exos_agate)))? }

@@ -172,7 +172,7 @@ fn yields() -> Outcome {
         get!(schedule::yield_to(wrecker.0));
         check_eq!(fp::store(), pattern(turn + 100), "what was changed after a yield that was refused in turn {turn}");
         // So is a transfer.
-        check_eq!(rpc::send(stale, [0; 4]), Err(Error::NoSuchEnvironment), "a message to nobody");
+        check_eq!(rpc::send(stale, [0; 4]), Err(rpc::Failure::Kernel(Error::NoSuchEnvironment)), "a message to nobody");
         fp::load(&pattern(turn + 200));
         get!(schedule::yield_to(wrecker.0));
         check_eq!(
