@@ -214,6 +214,9 @@ pub fn open_gates() -> Result<(), Error> {
     if OPEN.get() { Ok(()) } else { open_gates_now() }
 }
 
+// Out of line, so that calls stay short.
+#[cold]
+#[inline(never)]
 fn open_gates_now() -> Result<(), Error> {
     // SAFETY: the context is the environment's own, with gates that can take what comes.
     unsafe { change(|env| (env.gate, env.agate) = (address(exos_gate), address(exos_agate)))? }

@@ -291,6 +291,29 @@ global_asm!(
     "b     exos_checks_bare_leave",
     " nop",
 
+    // Beginning and prologue: transfers to the partner, with what is given in all registers, `$v0` the
+    // number of the transfer included.
+    ".globl exos_checks_bare_intrude",
+    "exos_checks_bare_intrude:",
+    "COUNT_UP {count}",
+    "LOAD_HI_LO {given}",
+    "ALL_REGISTERS lw, {given}",
+    "lw    $v1, {partner}($zero)",
+    "nop",
+    "syscall",
+    "sw    $v1, {failed}($zero)",
+    "b     exos_checks_bare_leave",
+    " nop",
+
+    // A gate that notes all registers, and yields.
+    ".globl exos_checks_bare_note",
+    "exos_checks_bare_note:",
+    "ALL_REGISTERS sw, {found}",
+    "STORE_HI_LO {found}",
+    "COUNT_UP {starts}",
+    "b     exos_checks_bare_leave",
+    " nop",
+
     // Beginning and prologue: takes frames until it has what is reserved for it, and yields.
     ".globl exos_checks_bare_hungry",
     "exos_checks_bare_hungry:",
@@ -694,6 +717,11 @@ entries! {
     Hold = exos_checks_bare_hold;
     /// Beginning and prologue that gives the rest of the slice to the partner, by an asynchronous transfer.
     Give = exos_checks_bare_give;
+    /// Beginning and prologue that transfers to the partner, with what is given in all registers, and
+    /// counts in [`COUNT`]; what is given for `$v0` is the number of the transfer.
+    Intrude = exos_checks_bare_intrude;
+    /// Gate that notes in [`FOUND`] what arrives, counts in [`STARTS`], and yields.
+    Note = exos_checks_bare_note;
     /// Beginning and prologue that takes frames until it has what is reserved for it, counts them, and yields. [`FAILED`] has the last error.
     Hungry = exos_checks_bare_hungry;
     /// Beginning and prologue that reads the page of [`Pages::with_guest`], and yields.
