@@ -93,8 +93,11 @@ extern "C" fn handle(a: u32, b: u32, c: u32, d: u32, _: Pid) {
 }
 
 fn handle_messages(length: u32, callee: u32) -> Outcome {
-    (HANDLED.set(0), DEPTH.set(0), WRONG.set(0));
-    (LENGTH.set(length), CALLEE.set(callee));
+    for cell in [&HANDLED, &DEPTH, &WRONG] {
+        cell.set(0);
+    }
+    LENGTH.set(length);
+    CALLEE.set(callee);
     get!(rpc::serve_messages(handle));
     Ok(())
 }
