@@ -16,7 +16,7 @@ use exos::abi::calls::{Number, READ_WRITE};
 use exos::abi::limits::{ENV_DATA_BYTES, ENVS, EXCEPTIONS, PAGE_BYTES};
 use exos::page_table::Rights;
 use exos::region::{Frame, Region};
-use exos::{Cell, layout, machine, println, schedule};
+use exos::{layout, machine, println, schedule};
 use exos_checks::raw::bare::{
     Alive, BAD_VADDR, DATA_WORDS, Entries, Entry, GIVEN, MASK, PARTNER, Pages, SEEN, STARTS, free, give_slice, make,
     write_data,
