@@ -57,13 +57,16 @@ fn ask() {
 
 /// Does rounds of `body`, with `work` at each tick.
 fn among(work: fn() -> bool, body: fn(u32) -> Outcome) -> Outcome {
-    (CAME.set(0), WRONG.set(0));
+    CAME.set(0);
+    WRONG.set(0);
     WORK.set(work);
     interrupts::handle(TIMER, Some(tick));
     ask();
     let mut round = 0;
     let outcome = loop {
-        (0..round % 97).for_each(|turn| drop(core::hint::black_box(turn)));
+        (0..round % 97).for_each(|turn| {
+            core::hint::black_box(turn);
+        });
         let outcome = body(round);
         round += 1;
         if outcome.is_err() || CAME.get() >= TICKS {
