@@ -81,6 +81,8 @@ errors! {
     /// No frame is free, but the caller owns fewer than are reserved for it, and another environment was asked for some: yield, and call again.
     /// (That it waits is noted.)
     TryAgain = 27, "no frame is free yet";
+    /// The environment has not started, and only a writer of it starts it.
+    NotStarted = 28, "the environment has not started";
 }
 
 impl core::fmt::Display for Error {
