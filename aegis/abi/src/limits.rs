@@ -18,7 +18,8 @@ pub const GUARANTEED_END: u32 = 0x0100_0000;
 pub const ENVS: usize = 64;
 /// Time slices: a revolution through all of them stays short, about a quarter of a second at 256 ticks a second.
 pub const SLICES: usize = 64;
-/// Ticks of the clock in a slice: the timer interrupt demarcates slices (thesis 3.3.1).
+/// Whole ticks of the clock in a slice: the timer interrupt demarcates slices (thesis 3.3.1). One that begins at a tick ends
+/// with the next, one that begins between two with the second.
 pub const SLICE_TICKS: u32 = 1;
 /// Excess ticks that an environment may owe. One more, and it is destroyed (thesis 3.3.1): saving registers takes a small part
 /// of one.

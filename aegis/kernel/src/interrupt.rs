@@ -107,6 +107,7 @@ impl<M: Machine> Kernel<M> {
             self.reschedule();
             return None;
         }
+        self.schedule.interrupt_answered();
         if upcall.is_some() {
             self.write_queue(self.current(), offset_of!(InterruptQueue, mask), 0);
         }

@@ -14,7 +14,8 @@ use crate::slice::Slice;
 use aegis_abi::limits::{EXCESS_THRESHOLD, SLICE_TICKS};
 use aegis_abi::{Error, Handler, Pid, interrupts, status};
 
-// A slice is over with the first tick that comes in it.
+// A slice lasts a tick at least: one that begins at a tick ends with the next, and one that begins between two with the second.
+// Otherwise whoever gives up its slice just before a tick would have that end the next one.
 const _: () = assert!(SLICE_TICKS == 1);
 
 /// A slice that is over, and whoever runs has yet to give up the processor.
@@ -32,6 +33,10 @@ pub(crate) struct Schedule {
     /// The slice that runs, or ran last.
     position: usize,
     ended: Option<Ended>,
+    /// The slice that runs has begun at a tick, or has met one: it is over with the next.
+    due: bool,
+    /// The interrupt that is being answered is a tick: what begins before the kernel is left begins at it.
+    ticking: bool,
     /// Slices in a row that were given up early, with no interrupt between. A whole revolution of them, and there is
     /// nothing to do.
     pub early: usize,
@@ -47,12 +52,33 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     pub const fn new() -> Schedule {
-        Schedule { position: 0, ended: None, early: 0, idle: false, ticks: 0, timers: 0, rate: None }
+        Schedule {
+            position: 0,
+            ended: None,
+            due: false,
+            ticking: false,
+            early: 0,
+            idle: false,
+            ticks: 0,
+            timers: 0,
+            rate: None,
+        }
     }
 
     /// Who was told that the slice is over, and has yet to give up the processor.
     pub fn told(&self) -> Option<usize> {
         self.ended?.told
+    }
+
+    /// Is the slice that runs over with the next tick?
+    #[cfg(test)]
+    pub fn is_due(&self) -> bool {
+        self.due
+    }
+
+    /// The interrupt that was being answered has been.
+    pub fn interrupt_answered(&mut self) {
+        self.ticking = false;
     }
 
     /// Does the machine wait for an interrupt?
@@ -73,6 +99,7 @@ impl<M: Machine> Kernel<M> {
         self.check_now_and_then();
         self.schedule.ticks = self.schedule.ticks.wrapping_add(1);
         self.schedule.early = 0;
+        self.schedule.ticking = true;
         self.fire_timers();
         self.resume_input();
         if self.schedule.idle {
@@ -80,6 +107,7 @@ impl<M: Machine> Kernel<M> {
         }
         let current = self.current();
         match self.schedule.ended {
+            None if !core::mem::replace(&mut self.schedule.due, true) => {}
             None => self.end_slice(),
             Some(Ended { told, next }) => {
                 if let Some(late) = told {
@@ -198,7 +226,10 @@ impl<M: Machine> Kernel<M> {
         self.schedule.ended = None;
         self.machine.set_holder(None);
         match self.entrant(n) {
-            Some(holder) => self.enter(holder),
+            Some(holder) => {
+                self.schedule.due = core::mem::take(&mut self.schedule.ticking);
+                self.enter(holder);
+            }
             None => self.start_next(),
         }
     }

@@ -305,7 +305,7 @@ pub fn child<G: Geometry>(kernel: &mut Kernel<Model<G>>, n: usize) -> Pid {
 }
 
 /// A kernel in which the first environment has slice 0, and children 1 to `n` the slices of their numbers. All have
-/// started, the first runs again, and their queues are empty, with [`ROOM`] for input.
+/// started, the first runs again, until the next tick, and their queues are empty, with [`ROOM`] for input.
 pub fn family<G: Geometry>(n: usize) -> Box<Kernel<Model<G>>> {
     let mut kernel = kernel::<G>();
     for n in 1..=n {
@@ -317,6 +317,7 @@ pub fn family<G: Geometry>(n: usize) -> Box<Kernel<Model<G>>> {
         kernel.call(Number::r#yield as u32, [NEXT.0, 0, 0, 0]).unwrap();
         assert_eq!(kernel.current(), if n == kernel.slices.allocated() { FIRST } else { n });
     }
+    tick(&mut kernel);
     (FIRST..=n).for_each(|n| set_queue(&kernel, n, |queue| *queue = READY));
     kernel.check().expect("the family is consistent");
     kernel
@@ -360,6 +361,14 @@ pub fn pid<G: Geometry>(kernel: &Kernel<Model<G>>, n: usize) -> u32 {
 pub fn tick<G: Geometry>(kernel: &mut Kernel<Model<G>>) -> Option<Upcall> {
     kernel.tick();
     kernel.leave_interrupt()
+}
+
+/// The clock ticks until the slice that runs is over, and not longer.
+pub fn last_tick<G: Geometry>(kernel: &mut Kernel<Model<G>>) -> Option<Upcall> {
+    if !kernel.schedule.is_due() {
+        assert_eq!(tick(kernel), None, "nobody is told before the slice is over");
+    }
+    tick(kernel)
 }
 
 /// The queue of environment `n`.

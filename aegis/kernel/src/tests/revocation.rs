@@ -124,7 +124,7 @@ fn who_does_not_answer_within_two_slices_loses_frames_but_no_reserved_ones() {
     // What is left of its own slice is one.
     revolution(&mut kernel);
     assert_eq!((alloc(&mut kernel, HUNGRY), owned(&kernel, FIRST).len()), (Err(Error::TryAgain), all.len()));
-    tick(&mut kernel);
+    last_tick(&mut kernel);
     let left = owned(&kernel, FIRST);
     let taken: Vec<u32> = all.iter().copied().rev().skip(RESERVED_FRAMES).take(LACK as usize).collect();
     assert!(taken.iter().all(|frame| !left.contains(frame)) && left.len() + taken.len() == all.len());

@@ -36,7 +36,7 @@ fn yield_to(kernel: &mut Tested, n: usize) {
 #[track_caller]
 fn turns(kernel: &mut Tested, count: usize) -> Vec<usize> {
     let turn = |_| {
-        tick(kernel);
+        last_tick(kernel);
         next(kernel)
     };
     (0..count).map(turn).collect()
@@ -198,7 +198,8 @@ fn one_who_has_all_slices_pays_with_all_of_them() {
 fn who_owes_too_much_is_destroyed() {
     let mut kernel = family(2);
     assert_eq!(turns(&mut kernel, 1), [1]);
-    (0..=EXCESS_THRESHOLD).for_each(|_| assert_eq!(tick(&mut kernel), None));
+    assert_eq!(last_tick(&mut kernel), None);
+    (0..EXCESS_THRESHOLD).for_each(|_| assert_eq!(tick(&mut kernel), None));
     assert_eq!((kernel.current(), kernel.environments[1].record.excess), (1, EXCESS_THRESHOLD), "it may owe so much");
     assert_eq!(tick(&mut kernel), None);
     kernel.check().unwrap();
@@ -234,7 +235,7 @@ fn whoever_was_told_is_destroyed_though_it_has_transferred_away() {
     let mut kernel = family(2);
     assert_eq!(turns(&mut kernel, 1), [1]);
     kernel.environments[1].record.excess = EXCESS_THRESHOLD;
-    tick(&mut kernel);
+    last_tick(&mut kernel);
     transfer(&kernel, FIRST, false);
     tick(&mut kernel);
     kernel.check().unwrap();
@@ -248,7 +249,7 @@ fn whoever_was_told_is_destroyed_though_it_has_transferred_away() {
 fn who_runs_when_the_told_one_is_gone_is_told_and_not_charged() {
     let mut kernel = family(2);
     assert_eq!(turns(&mut kernel, 1), [1]);
-    tick(&mut kernel);
+    last_tick(&mut kernel);
     transfer(&kernel, FIRST, false);
     let name = pid(&kernel, 1);
     call(&mut kernel, Number::e_free, [name, 0]);
@@ -361,15 +362,15 @@ fn whose_the_next_slice_is_its_holder_says_and_not_its_owner() {
     transfer(&kernel, FIRST, true);
     assert_eq!(turns(&mut kernel, 2), [2, FIRST]);
     assert_eq!(slice(&kernel, 1), Some((1, FIRST)));
-    tick(&mut kernel);
+    last_tick(&mut kernel);
     assert_eq!(kernel.schedule.told(), None, "the first environment holds the next slice too");
     assert_eq!(turns(&mut kernel, 2), [2, FIRST]);
     transfer(&kernel, 2, true);
-    tick(&mut kernel);
+    last_tick(&mut kernel);
     assert_eq!(kernel.schedule.told(), Some(2));
     assert_eq!(next(&mut kernel), FIRST);
     yield_to(&mut kernel, 1);
-    tick(&mut kernel);
+    last_tick(&mut kernel);
     assert_eq!(kernel.schedule.told(), Some(1));
 }
 
@@ -569,12 +570,12 @@ fn a_lent_slice_whose_holder_cannot_be_entered_goes_back() {
         yield_to(&mut kernel, 3);
         // Told already that the next slice is the first environment's, or not yet.
         if over {
-            tick(&mut kernel);
+            last_tick(&mut kernel);
         }
         assert_eq!(next(&mut kernel), 1);
         transfer(&kernel, 3, true);
         if over {
-            tick(&mut kernel);
+            last_tick(&mut kernel);
         }
         assert_eq!(next(&mut kernel), 2);
         assert_eq!(slice(&kernel, 1), Some((1, 3)), "lent");
@@ -591,12 +592,12 @@ fn who_loses_its_prologue_before_its_slice_begins_is_skipped() {
     put(&kernel, page(1) | ENV_OFFSET, &Env { pro: 0, ..child_env(1) });
     let name = pid(&kernel, 1);
     yield_to(&mut kernel, FIRST);
-    tick(&mut kernel);
+    last_tick(&mut kernel);
     assert_eq!(next(&mut kernel), 2);
-    tick(&mut kernel);
+    last_tick(&mut kernel);
     assert_eq!(next(&mut kernel), FIRST);
     // It is told, and the next slice is the other's, which then gives its prologue up.
-    tick(&mut kernel);
+    last_tick(&mut kernel);
     kernel.machine.set_current(1);
     call(&mut kernel, Number::e_set, [GUARANTEED_VA | ENV_OFFSET, 0]);
     kernel.machine.set_current(FIRST);
@@ -716,7 +717,7 @@ fn the_machine_idles_after_a_whole_revolution_of_yields_and_not_before() {
     assert_eq!(runs(&kernel), Some((FIRST, handler(FIRST, PROLOGUE))), "a tick wakes the next");
     // A slice that lasts to its end begins the count anew, and a directed yield is not counted.
     assert_eq!([next(&mut kernel), next(&mut kernel)], [1, 2]);
-    tick(&mut kernel);
+    last_tick(&mut kernel);
     assert_eq!([next(&mut kernel), next(&mut kernel), next(&mut kernel)], [FIRST, 1, 2]);
     yield_to(&mut kernel, 1);
     yield_to(&mut kernel, 2);

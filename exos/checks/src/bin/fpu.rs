@@ -184,7 +184,8 @@ fn yields() -> Outcome {
         critical(|| fp::load(&pattern(turn + 300)));
         check_eq!(fp::store(), pattern(turn + 300), "what was loaded in a critical section in turn {turn}");
     }
-    check!(pages.load(STARTS) >= 60, "the other has started {} times only", pages.load(STARTS));
+    // At the end of a slice a yield is to somebody else.
+    check!(pages.load(STARTS) >= 50, "the other has started {} times only", pages.load(STARTS));
     Ok(())
 }
 
@@ -208,7 +209,8 @@ fn server() -> i32 {
         fp::load(&pattern(SERVERS));
         MESSAGES.set(MESSAGES.get() + a);
     }
-    if rpc::serve(answer).is_err() || rpc::serve_long(long).is_err() || rpc::serve_messages(message).is_err() {
+    // Short requests last: the parent tries them.
+    if rpc::serve_long(long).is_err() || rpc::serve_messages(message).is_err() || rpc::serve(answer).is_err() {
         return 1;
     }
     loop {

@@ -63,8 +63,10 @@ pub const PARTNER: u32 = WORDS + 12;
 pub const LIMIT: u32 = WORDS + 16;
 /// The last error of a call.
 pub const FAILED: u32 = WORDS + 20;
-/// Where the next environment's delay starts anew: see [`Entry::Delay`].
+/// The shortest delay: see [`Entry::Delay`].
 pub const FROM: u32 = WORDS + 28;
+/// Delays from there on. A prime, so that each comes, in an order that keeps step with nothing else.
+pub const DELAYS: u32 = 1_501;
 /// BadVAddr as the handler for exceptions got it.
 pub const BAD_VADDR: u32 = WORDS + 24;
 
@@ -85,7 +87,7 @@ pub const GUARDED: u32 = 4;
 /// Where it came: a word for each instruction of the prologue's restore, or a byte for each of the core of a library's pinned text.
 pub const HITS: u32 = 0x800;
 
-const _: () = assert!(FAILED < SEEN && BAD_VADDR < SEEN && QUEUE + size_of::<InterruptQueue>() as u32 <= SAVED);
+const _: () = assert!(FROM < SEEN && BAD_VADDR < SEEN && QUEUE + size_of::<InterruptQueue>() as u32 <= SAVED);
 
 global_asm!(
     ".section .text.exos_checks_bare, \"ax\", @progbits",
@@ -382,8 +384,8 @@ global_asm!(
     "b     exos_checks_bare_turn",
     " nop",
 
-    // Beginning and prologue: notes where the library was interrupted last, waits for a while, which is shorter each time, by an
-    // instruction, and yields.
+    // Beginning and prologue: notes where the library was interrupted last, waits for a while, another one each time, and yields to the
+    // partner.
     ".globl exos_checks_bare_delay",
     "exos_checks_bare_delay:",
     "lw    $t1, {interrupted}($zero)",
@@ -396,12 +398,12 @@ global_asm!(
     "sb    $t2, {hits}($t1)",
     "1:",
     "lw    $t0, {limit}($zero)",
-    "nop",
-    "addiu $t0, $t0, -1",
-    "bgtz  $t0, 2f",
+    "lw    $t1, {from}($zero)",
+    "addiu $t0, $t0, -7",
+    "subu  $t1, $t0, $t1",
+    "bgez  $t1, 2f",
     " nop",
-    "lw    $t0, {from}($zero)",
-    "nop",
+    "addiu $t0, $t0, {delays}",
     "2:",
     "sw    $t0, {limit}($zero)",
     "COUNT_UP {count}",
@@ -414,7 +416,7 @@ global_asm!(
     "3:",
     "bnez  $t0, 3b",
     " addiu $t0, $t0, -1",
-    "move  $a0, $zero",
+    "lw    $a0, {partner}($zero)",
     "CALL  {yield}",
     "b     exos_checks_bare_delay",
     " nop",
@@ -596,6 +598,7 @@ global_asm!(
     interrupted = const LIBRARY + core::mem::offset_of!(State, interrupted) as u32,
     core = const layout::PINNED_TEXT.start,
     from = const DATA + FROM,
+    delays = const DELAYS,
     timer = const Number::timer as u32,
     p_alloc = const Number::p_alloc as u32,
     guest = const LIBRARY,
@@ -688,8 +691,9 @@ entries! {
     Exchange = exos_checks_bare_exchange;
     /// Gate of a partner in ping-pong.
     Pong = exos_checks_bare_pong;
-    /// Beginning and prologue that yields after a while, shorter each time: from [`FROM`] down. It notes in [`HITS`] where the library whose
-    /// state is mapped was interrupted last: see [`Pages::with_library`].
+    /// Beginning and prologue that yields to the partner after a while: one of [`DELAYS`] from [`FROM`] on, by an instruction each, in an
+    /// order that has little of a pattern. It notes in [`HITS`] where the library whose state is mapped was interrupted last: see
+    /// [`Pages::with_library`].
     Delay = exos_checks_bare_delay;
     /// Beginning that holds what is given in all registers, and counts in [`FAILED`] what has changed.
     Hold = exos_checks_bare_hold;

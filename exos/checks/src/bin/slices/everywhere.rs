@@ -1,31 +1,34 @@
-//! Interrupted everywhere: an environment that yields later and later in the tick lets the tick fall on one instruction after the other of
-//! what another one does when it goes on.
+//! Interrupted everywhere: an environment that yields the rest of its slice, each time at another instruction, lets the tick that ends it
+//! fall on one instruction after the other of what another one does when it goes on.
 
-use crate::excess::HONEST;
+use crate::excess::{HONEST, SLICE};
 use alloc::format;
 use alloc::vec::Vec;
+use exos::abi::Pid;
 use exos::abi::calls::{ANY, Number};
 use exos::exceptions::{Cause, Context, handle, unhandle};
 use exos::page_table::Rights;
 use exos::region::Region;
-use exos::{layout, schedule};
+use exos::{layout, machine, schedule};
 use exos_checks::feature::Feature;
-use exos_checks::raw::bare::{COUNT, Entries, Entry, FAILED, FROM, GIVEN, HITS, Pages, free, give_slice};
+use exos_checks::raw::bare::{
+    COUNT, DELAYS, Entries, Entry, FAILED, FROM, GIVEN, HITS, LIMIT, PARTNER, Pages, free, give_slice, until_started,
+};
 use exos_checks::raw::calls::call;
 use exos_checks::raw::library::{in_delay_slot, ways_back, window};
 use exos_checks::raw::registers::{Registers, TESTED, across_break};
 use exos_checks::tap::Outcome;
 use exos_checks::{check, check_eq, get};
 
-/// Where the delay starts: beyond the end of a slice.
-const LONGEST: u32 = 16_500;
+/// The shortest delay: a slice begins some 700 instructions after a tick, and ends with the second; a yield takes some, and the way back.
+const SHORTEST: u32 = 2 * SLICE - 2_200;
 /// Turns of the delay, within which enough places must have been hit.
-const PATIENCE: u32 = 8 * LONGEST;
+const PATIENCE: u32 = 60 * DELAYS;
 
 /// Is what was hit enough? All places are; where the emulator runs several instructions as one, a quarter of them, and some in each
-/// window. `None`: not yet. The error names what is missing.
-fn enough(turns: u32, all: &[u32], missing: &[u32]) -> Option<Outcome> {
-    let coarse = Feature::FineInterrupts.lack().is_some();
+/// window; so `coarse` asks for. `None`: not yet. The error names what is missing.
+fn enough(turns: u32, all: &[u32], missing: &[u32], coarse: bool) -> Option<Outcome> {
+    let coarse = coarse || Feature::FineInterrupts.lack().is_some();
     let count = |places: &[u32], name: &str| places.iter().filter(|&&place| window(place) == Some(name)).count();
     let in_each_window =
         || all.iter().filter_map(|&place| window(place)).all(|name| count(missing, name) < count(all, name));
@@ -40,10 +43,14 @@ fn enough(turns: u32, all: &[u32], missing: &[u32]) -> Option<Outcome> {
 const DELAY: Entries =
     Entries { init: Some(Entry::Delay), pro: Some(Entry::Delay), epi: Some(Entry::Leave), gate: None, agate: None };
 
-/// An environment that delays.
-fn delay(pages: &Pages) -> Result<exos::abi::Pid, alloc::string::String> {
-    pages.store(FROM, LONGEST);
+/// An environment that delays, and yields to another.
+fn delay(pages: &Pages, partner: Pid) -> Result<Pid, alloc::string::String> {
+    pages.store(FROM, SHORTEST);
+    pages.store(LIMIT, SHORTEST);
+    pages.store(PARTNER, partner.0);
     let pid = get!(pages.start_under(&pages.with_library(DELAY)));
+    // In the second of two it finds where the partner was interrupted at the end of the first.
+    get!(give_slice(pid, ANY));
     get!(give_slice(pid, ANY));
     Ok(pid)
 }
@@ -56,7 +63,7 @@ fn pattern(seed: u32) -> Registers {
 pub fn library() -> Outcome {
     handle(Cause::Breakpoint, |context: &mut Context| context.skip().expect("no delay slot here"));
     let pages = get!(Pages::new());
-    let pid = delay(&pages)?;
+    let pid = delay(&pages, machine::pid())?;
     let places: Vec<u32> =
         ways_back().into_iter().flat_map(|range| range.step_by(4)).filter(|&place| !in_delay_slot(place)).collect();
     let hit = |place: u32| {
@@ -80,7 +87,7 @@ pub fn library() -> Outcome {
             }
         }
         let missing: Vec<u32> = places.iter().copied().filter(|&place| !hit(place)).collect();
-        if let Some(outcome) = enough(pages.load(COUNT), &places, &missing) {
+        if let Some(outcome) = enough(pages.load(COUNT), &places, &missing, false) {
             exos::println!("# all but {} of {} places hit in {} turns", missing.len(), places.len(), pages.load(COUNT));
             outcome?;
             break;
@@ -93,13 +100,14 @@ pub fn library() -> Outcome {
 
 pub fn bare() -> Outcome {
     let (pages, subject) = (get!(Pages::new()), get!(Pages::new()));
-    let pid = delay(&pages)?;
     for (n, value) in pattern(5).into_iter().enumerate() {
         // What cannot be held is not compared.
         subject.store(GIVEN + 4 * n as u32, if [0, 26, 27].contains(&n) { 0 } else { value });
     }
     let held = get!(subject.start(Entries { init: Some(Entry::Hold), ..HONEST }));
-    get!(give_slice(held, ANY));
+    // Its registers are those that it was given, from its start on.
+    get!(until_started(held, || schedule::yield_to(held)));
+    let pid = delay(&pages, held)?;
     let places: Vec<u32> =
         Entry::restore().filter(|&(_, address)| !in_delay_slot(address)).map(|(place, _)| place).collect();
     check!(places.len() > 30, "the restore is {} instructions", places.len());
@@ -107,7 +115,8 @@ pub fn bare() -> Outcome {
         schedule::sleep(100);
         check_eq!(subject.load(FAILED), 0, "registers that have changed");
         let missing: Vec<u32> = places.iter().copied().filter(|n| subject.load(HITS + 4 * n) == 0).collect();
-        if let Some(outcome) = enough(pages.load(COUNT), &places, &missing) {
+        // Its way back is short, and few turns end in it.
+        if let Some(outcome) = enough(pages.load(COUNT), &places, &missing, true) {
             exos::println!("# all but {} of {} places hit in {} turns", missing.len(), places.len(), pages.load(COUNT));
             outcome?;
             break;
