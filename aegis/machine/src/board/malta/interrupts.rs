@@ -56,10 +56,7 @@ pub fn handle(cause: u32, mut report: impl FnMut(Event)) {
         // Count meets Compare once in a while even if nobody asked for it.
         match PERIOD.get() {
             0 => timer::withdraw(),
-            period => {
-                timer::acknowledge(period);
-                report(Event::Tick);
-            }
+            period => report(Event::Ticks(timer::acknowledge(period))),
         }
     }
     if cause & CONTROLLERS != 0 {
