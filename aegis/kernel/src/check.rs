@@ -5,7 +5,6 @@ use crate::Kernel;
 use crate::environment::{Context, Environment};
 use crate::frame::{Owner, Right};
 use crate::interrupt::Producer;
-use crate::kernel::FIRST;
 use crate::machine::{Live, Machine};
 use crate::name::number_of_tag;
 use crate::slice::Slice;
@@ -225,14 +224,8 @@ impl<M: Machine> Kernel<M> {
         if self.revocation.waiting & !living != 0 {
             return Err(Inconsistency::Schedule);
         }
-        let named = [
-            self.revocation.asked(),
-            self.machine.holder(),
-            self.schedule.told(),
-            Some(self.input).filter(|&input| input != FIRST),
-            self.fpu_user,
-        ];
-        if named.into_iter().flatten().all(|number| self.is_alive(number)) {
+        let named = [self.revocation.asked(), self.machine.holder(), self.schedule.told(), self.fpu_user];
+        if named.into_iter().flatten().chain(self.input.named()).all(|number| self.is_alive(number)) {
             Ok(())
         } else {
             Err(Inconsistency::Schedule)

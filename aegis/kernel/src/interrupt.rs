@@ -58,9 +58,10 @@ impl<M: Machine> Kernel<M> {
             }
             if bytes > 0 {
                 arguments[0] = bytes as u32;
-                let given = &mut self.environments[self.input].producer.input;
+                let holder = self.input.holder();
+                let given = &mut self.environments[holder].producer.input;
                 *given = given.wrapping_add(bytes as u32);
-                self.post(self.input, Interrupt { kind: CONSOLE, arguments });
+                self.post(holder, Interrupt { kind: CONSOLE, arguments });
             }
             if bytes < room {
                 return;
@@ -88,7 +89,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Bytes of input that the queue of the environment that has it can take now, in one entry.
     fn room_for_input(&self) -> usize {
-        let number = self.input;
+        let number = self.input.holder();
         let Some(tail) = self.read_queue(number, offset_of!(InterruptQueue, tail)) else { return 0 };
         let room = self.read_queue(number, offset_of!(InterruptQueue, room)).unwrap_or(0);
         let Producer { head, input: given, .. } = self.environments[number].producer;

@@ -3,6 +3,7 @@
 use crate::dispatch::dispatch;
 use crate::environment::{Context, Environment};
 use crate::exposed::Paged;
+use crate::focus::Focus;
 use crate::frame::{Frames, Owner, Right};
 use crate::interrupt::{Producer, Upcall};
 use crate::machine::{Machine, Refill};
@@ -29,7 +30,7 @@ pub struct Kernel<M> {
     pub(crate) schedule: Schedule,
     pub(crate) revocation: Revocation,
     /// The environment that has the console's input.
-    pub(crate) input: usize,
+    pub(crate) input: Focus,
     /// The console's input waits in the device, which does not interrupt: there is no room for it.
     pub(crate) input_waits: bool,
     /// Where the running environment is to be called up when the interrupt that is being answered has been.
@@ -59,7 +60,7 @@ impl<M: Machine> Kernel<M> {
             machine,
             schedule: Schedule::new(),
             revocation: Revocation::new(),
-            input: FIRST,
+            input: Focus::new(),
             input_waits: false,
             upcall: None,
             fpu_user: None,
@@ -236,10 +237,8 @@ impl<M: Machine> Kernel<M> {
         self.machine.write_data(number, 0, &[0; ENV_DATA_BYTES]);
         self.forget(number);
         self.revocation.forget(number);
-        if self.input == number {
-            self.input = FIRST;
-            self.resume_input();
-        }
+        self.input.forget(number);
+        self.resume_input();
         // Who has the number next is somebody else.
         self.fpu_user = self.fpu_user.filter(|&user| user != number);
     }

@@ -25,6 +25,7 @@ pub mod comparator;
 mod dispatch;
 pub mod environment;
 mod exposed;
+mod focus;
 pub mod frame;
 pub mod interrupt;
 mod kernel;
