@@ -193,12 +193,11 @@ impl<M: Machine> Calls for Kernel<M> {
     #[inline(never)]
     fn console_focus(&mut self, pid: Pid) -> Result<(), Error> {
         let number = self.lookup(pid)?;
-        let current = self.current();
-        if current != FIRST && !self.may_write(self.input.holder()) {
+        if !self.may_write(self.input) {
             return Err(Error::NotPermitted);
         }
         // Point of no return.
-        self.input.pass(current, number);
+        self.input = number;
         self.resume_input();
         Ok(())
     }

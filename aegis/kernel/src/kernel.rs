@@ -1,13 +1,10 @@
 //! The kernel's state, and what happens on a call, a miss, and an exception that nobody handles.
 
-#[cfg(feature = "checked")]
-use crate::checked::Checking;
 use crate::dispatch::dispatch;
 use crate::environment::{Context, Environment};
 use crate::exposed::Paged;
-use crate::focus::Focus;
 use crate::frame::{Frames, Owner, Right};
-use crate::interrupt::{Due, Producer};
+use crate::interrupt::{Producer, Upcall};
 use crate::machine::{Machine, Refill};
 use crate::name::{asid, number_of_tag};
 use crate::revocation::Revocation;
@@ -32,15 +29,15 @@ pub struct Kernel<M> {
     pub(crate) schedule: Schedule,
     pub(crate) revocation: Revocation,
     /// The environment that has the console's input.
-    pub(crate) input: Focus,
+    pub(crate) input: usize,
     /// The console's input waits in the device, which does not interrupt: there is no room for it.
     pub(crate) input_waits: bool,
-    /// Why the running environment is to be called up when the interrupt that is being answered has been.
-    pub(crate) due: Option<Due>,
+    /// Where the running environment is to be called up when the interrupt that is being answered has been.
+    pub(crate) upcall: Option<Upcall>,
     /// The environment whose registers are in the floating-point unit.
     pub(crate) fpu_user: Option<usize>,
     #[cfg(feature = "checked")]
-    pub(crate) checking: Checking,
+    calls: u32,
     pub(crate) slices: Slices,
     pub(crate) frames: Frames,
     pub(crate) environments: Paged<[Environment; ENVS]>,
@@ -62,12 +59,12 @@ impl<M: Machine> Kernel<M> {
             machine,
             schedule: Schedule::new(),
             revocation: Revocation::new(),
-            input: Focus::new(),
+            input: FIRST,
             input_waits: false,
-            due: None,
+            upcall: None,
             fpu_user: None,
             #[cfg(feature = "checked")]
-            checking: Checking::NEW,
+            calls: 0,
             environments: Paged([const { Environment::NONE }; ENVS]),
             slices: Slices::new(),
             frames: Frames::new(),
@@ -103,7 +100,7 @@ impl<M: Machine> Kernel<M> {
         }
         match self.environment().context.guaranteed(address >> PAGE_SHIFT) {
             Some(lo) => {
-                self.bind_guaranteed(context, half, lo);
+                self.bind(context, half, lo);
                 self.machine.count(Refill::Guaranteed);
                 Miss::Refilled
             }
@@ -115,12 +112,6 @@ impl<M: Machine> Kernel<M> {
                 Miss::Upcall
             }
         }
-    }
-
-    /// Where the running environment, which was interrupted at `pc`, goes on.
-    #[inline]
-    pub fn restart(&self, pc: u32) -> u32 {
-        self.environment().context.windows.restart(pc)
     }
 
     /// Destroys the running environment, which met an exception that it cannot handle. Does not return on hardware.
@@ -245,8 +236,10 @@ impl<M: Machine> Kernel<M> {
         self.machine.write_data(number, 0, &[0; ENV_DATA_BYTES]);
         self.forget(number);
         self.revocation.forget(number);
-        self.input.forget(number);
-        self.resume_input();
+        if self.input == number {
+            self.input = FIRST;
+            self.resume_input();
+        }
         // Who has the number next is somebody else.
         self.fpu_user = self.fpu_user.filter(|&user| user != number);
     }
@@ -313,5 +306,24 @@ impl<M: Machine> Kernel<M> {
             self.frames.unbind(n);
         }
         self.set_block(number);
+    }
+}
+
+#[cfg(feature = "checked")]
+impl<M: Machine> Kernel<M> {
+    /// Calls, and ticks, between two checks of all invariants.
+    const CHECK_INTERVAL: u32 = 1024;
+
+    pub(crate) fn check_now_and_then(&mut self) {
+        self.calls = self.calls.wrapping_add(1);
+        if self.calls.is_multiple_of(Self::CHECK_INTERVAL) {
+            self.check_or_panic();
+        }
+    }
+
+    pub(crate) fn check_or_panic(&self) {
+        if let Err(inconsistency) = self.check() {
+            panic!("the kernel's tables are inconsistent: {inconsistency}");
+        }
     }
 }

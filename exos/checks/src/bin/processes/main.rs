@@ -8,11 +8,7 @@
 extern crate alloc;
 
 mod children;
-mod files;
 mod parent;
-
-/// This program's name in the archive.
-const SELF: &str = "processes";
 
 exos::entry!(main);
 
