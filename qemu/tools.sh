@@ -73,7 +73,7 @@ provide() {
         packages="$packages $(package_of "$program")"
     done
     # shellcheck disable=SC2086 # the packages are words
-    if [ -z "$offline" ] && have apt-get && install $packages; then
+    if install $packages; then
         hash -r
         left=
         for program in $wanted; do
@@ -121,7 +121,7 @@ apt_get() {
 
 # install PACKAGE...: installs Debian packages with apt, unless that removes or downgrades anything.
 install() {
-    may_install "$@" || return 1
+    [ -z "$offline" ] && have apt-get && may_install "$@" || return 1
     # Lists of packages may be missing or out of date.
     if [ -z "${updated:-}" ]; then
         say "reading Debian's lists of packages"
