@@ -14,9 +14,11 @@ use core::panic::PanicInfo;
 use log::LevelFilter;
 
 /// Words at the front of the command line that begin so are for the kernel: the level of its messages; the clock that ticks, in real
-/// time if nothing is said.
+/// time if nothing is said; and, of the feature `checked`, that no TLB entry outlives an interrupt.
 const LOG_OPTION: &str = "aegis.log=";
 const CLOCK_OPTION: &str = "aegis.clock=";
+#[cfg(feature = "checked")]
+const EMPTY_TLB_OPTION: &str = "aegis.empty-tlb";
 /// For no clock at all: then no slice ends but by `yield`.
 const NO_CLOCK: &str = "none";
 
@@ -51,6 +53,8 @@ extern "C" fn main() -> ! {
         if let Some(rate) = rate {
             kernel.set_clock(rate);
         }
+        #[cfg(feature = "checked")]
+        kernel.set_empty_tlb(options.empty_tlb);
         kernel.boot(&ARCHIVE.0, command_line)
     });
     if let Err(error) = started {
@@ -66,14 +70,27 @@ extern "C" fn main() -> ! {
 struct Options {
     level: LevelFilter,
     clock: Option<Source>,
+    #[cfg(feature = "checked")]
+    empty_tlb: bool,
 }
 
 /// Takes the kernel's own options from the front of the command line. What they say that is not known is as if not said.
 fn kernel_options(command_line: &str) -> (Options, &str) {
-    let mut options = Options { level: LevelFilter::Info, clock: Some(Source::RealTimeClock) };
+    let mut options = Options {
+        level: LevelFilter::Info,
+        clock: Some(Source::RealTimeClock),
+        #[cfg(feature = "checked")]
+        empty_tlb: false,
+    };
     let mut rest = command_line.trim_start();
     loop {
         let (word, tail) = rest.split_once(' ').unwrap_or((rest, ""));
+        #[cfg(feature = "checked")]
+        if word == EMPTY_TLB_OPTION {
+            options.empty_tlb = true;
+            rest = tail.trim_start();
+            continue;
+        }
         if let Some(level) = word.strip_prefix(LOG_OPTION) {
             options.level = level.parse().unwrap_or(options.level);
         } else if let Some(clock) = word.strip_prefix(CLOCK_OPTION) {
@@ -88,9 +105,9 @@ fn kernel_options(command_line: &str) -> (Options, &str) {
 }
 
 /// Called by the vectors: an interrupt. Where the program is to be called up: the handler (the low word) and the address of the save
-/// area; 0 if it just goes on. Does not return where another environment runs now.
+/// area; 0 if it just goes on. `pc`: where it was, and becomes where it goes on. Does not return where another environment runs now.
 #[unsafe(no_mangle)]
-extern "C" fn aegis_interrupt(cause: u32) -> u64 {
+extern "C" fn aegis_interrupt(cause: u32, pc: &mut u32) -> u64 {
     let upcall = KERNEL.with(|kernel| {
         interrupts::handle(cause, |event| match event {
             Event::Tick => {
@@ -99,7 +116,9 @@ extern "C" fn aegis_interrupt(cause: u32) -> u64 {
             }
             Event::Input => kernel.input(),
         });
-        kernel.leave_interrupt()
+        let upcall = kernel.leave_interrupt();
+        *pc = kernel.restart(*pc);
+        upcall
     });
     upcall.map_or(0, |Upcall { handler, save_area }| {
         u64::from(handler) | u64::from(aegis_machine::address_of(save_area)) << u32::BITS
@@ -118,10 +137,17 @@ extern "C" fn aegis_call(a0: u32, a1: u32, a2: u32, a3: u32, number: u32) -> u64
     u64::from(value) | u64::from(error) << u32::BITS
 }
 
-/// Called by the vectors: a TLB miss in the guaranteed segment. Must the application handle it?
+/// Called by the vectors: a TLB miss in the guaranteed segment. Must the application handle it? Else `pc`, where the program was, becomes where
+/// it goes on.
 #[unsafe(no_mangle)]
-extern "C" fn aegis_miss(address: u32) -> bool {
-    KERNEL.with(|kernel| kernel.miss(address)) == Miss::Upcall
+extern "C" fn aegis_miss(address: u32, pc: &mut u32) -> bool {
+    KERNEL.with(|kernel| match kernel.miss(address) {
+        Miss::Refilled => {
+            *pc = kernel.restart(*pc);
+            false
+        }
+        Miss::Upcall => true,
+    })
 }
 
 /// Called by the vectors: an exception that the running environment does not handle.

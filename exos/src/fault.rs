@@ -59,7 +59,7 @@ fn overflowed(sp: u32, address: u32) -> Option<Area> {
     }
     // Below the exception stack and its guard page are pages in use, then none, and then, as
     // addresses wrap around, the kernel's.
-    let beyond = sp < layout::PAGE_BYTES && address < layout::PAGE_BYTES || sp >= USER_END;
+    let beyond = sp < layout::STATE.start && address < layout::STATE.start || sp >= USER_END;
     if layout::EXCEPTION_STACK_GUARD.contains(address) || beyond && address >= sp {
         return Some(layout::EXCEPTION_STACK);
     }
@@ -115,7 +115,7 @@ mod tests {
             (Cause::TlbStore, 0x7000_0000, 0x7000_0000, None, Some("stack overflow: the stack has 256 KB")),
             (Cause::TlbLoad, 0x7ff8_e370, 8, None, Some("null pointer")),
             (Cause::TlbLoad, 0x6fff_0000, 0x6fff_0000, None, Some("nothing is mapped there")),
-            (Cause::TlbStore, 0x5100, 0x4ffc, None, Some("stack overflow: the exception stack has 16 KB")),
+            (Cause::TlbStore, 0x7100, 0x6ffc, None, Some("stack overflow: the exception stack has 16 KB")),
             (Cause::TlbStore, 0x0100, 0x0104, None, Some("stack overflow: the exception stack has 16 KB")),
             (
                 Cause::AddressStore,

@@ -41,24 +41,25 @@ impl Area {
     }
 }
 
-/// Save areas, resume slot, frames of the miss handler, counters. Below 0x8000, so that any word of it can be reached with
-/// an offset from `$zero`.
-pub const STATE: Area = Area::new("state of the library", 0x1000, 0x2000);
+/// Save areas, resume slots, frames of the miss handler, counters. Below 0x8000, so that any word of it can be reached with
+/// an offset from `$zero`; and the even page of a pair.
+pub const STATE: Area = Area::new("state of the library", 0x2000, 0x3000);
+/// Start code, exception stubs, miss handler. The first page, with the windows through which programs are resumed, shares an entry of the TLB
+/// with the slots, where one maps two pages.
+pub const PINNED_TEXT: Area = Area::new("stubs, miss handler", 0x3000, 0x5000);
 /// Page directory: a word for each page of the [`WINDOW`].
-pub const DIRECTORY: Area = Area::new("page directory", 0x2000, 0x3000);
-/// Text on its way to the console.
-pub const CONSOLE: Area = Area::new("print buffer", 0x3000, 0x4000);
+pub const DIRECTORY: Area = Area::new("page directory", 0x5000, 0x6000);
 /// Never mapped: a stack that grows out of the one above it faults.
-pub const EXCEPTION_STACK_GUARD: Area = Area::new("guard page", 0x4000, 0x5000);
+pub const EXCEPTION_STACK_GUARD: Area = Area::new("guard page", 0x6000, 0x7000);
 /// Stack of exception handlers.
-pub const EXCEPTION_STACK: Area = Area::new("exception stack", 0x5000, 0x9000);
-/// Start code, exception stubs, miss handler.
-pub const PINNED_TEXT: Area = Area::new("stubs, miss handler", 0x9000, 0xb000);
+pub const EXCEPTION_STACK: Area = Area::new("exception stack", 0x7000, 0xb000);
+/// Text on its way to the console.
+pub const CONSOLE: Area = Area::new("print buffer", 0xb000, 0xc000);
 
 /// What is under guaranteed mappings, in order of address, and whether it is writable. In the ELF file these are the first
 /// pages, so the place of a page in this list is its place in the image.
 pub const PINNED: [(Area, bool); 5] =
-    [(STATE, true), (DIRECTORY, true), (CONSOLE, true), (EXCEPTION_STACK, true), (PINNED_TEXT, false)];
+    [(STATE, true), (PINNED_TEXT, false), (DIRECTORY, true), (EXCEPTION_STACK, true), (CONSOLE, true)];
 
 /// Pages of [`PINNED`].
 pub const PINNED_PAGES: u32 = {
@@ -93,11 +94,11 @@ pub const STACK: Area = Area::new("stack", 0x7ffb_0000, 0x7fff_0000);
 /// Every area, in order of address.
 pub const AREAS: [Area; 16] = [
     STATE,
+    PINNED_TEXT,
     DIRECTORY,
-    CONSOLE,
     EXCEPTION_STACK_GUARD,
     EXCEPTION_STACK,
-    PINNED_TEXT,
+    CONSOLE,
     WINDOW,
     IMAGE,
     INFO,

@@ -6,15 +6,9 @@ use crate::region::Region;
 use crate::rt::cell::Cell;
 use crate::rt::{loader, memory};
 use crate::{programs, schedule};
-use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT};
-use aegis_abi::{Env, Error, Pid};
-use alloc::vec::Vec;
+use aegis_abi::limits::PAGE_BYTES;
+use aegis_abi::{Error, Image, ImageError, Pid};
 use core::fmt;
-use elf::ElfBytes;
-use elf::abi::{EM_MIPS, ET_EXEC, PT_LOAD};
-use elf::endian::LittleEndian;
-use elf::file::Class;
-use zerocopy::FromBytes;
 
 /// A process that this one has made. When the value goes, so does the process, unless it has taken a reference to itself.
 #[derive(Debug)]
@@ -40,8 +34,8 @@ pub enum End {
 pub enum SpawnError {
     /// The archive holds no such program.
     NoProgram,
-    /// It is no program for this kind of processor, or has no context.
-    NotExecutable,
+    /// Its file is none of a program.
+    Image(ImageError),
     /// Name and arguments together take more than [`arguments::BYTES`].
     TooLong,
     /// Its image needs so many frames in a row, and there are none.
@@ -56,7 +50,7 @@ impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SpawnError::NoProgram => f.write_str("the archive holds no such program"),
-            SpawnError::NotExecutable => f.write_str("not a program of Aegis for this processor"),
+            SpawnError::Image(error) => error.fmt(f),
             SpawnError::TooLong => write!(f, "name and arguments take more than {} bytes", arguments::BYTES),
             SpawnError::NoFrames(count) => write!(f, "no {count} page frames in a row are free"),
             SpawnError::Kernel(error) => error.fmt(f),
@@ -70,6 +64,12 @@ impl core::error::Error for SpawnError {}
 impl From<Error> for SpawnError {
     fn from(error: Error) -> Self {
         SpawnError::Kernel(error)
+    }
+}
+
+impl From<ImageError> for SpawnError {
+    fn from(error: ImageError) -> Self {
+        SpawnError::Image(error)
     }
 }
 
@@ -115,31 +115,38 @@ pub fn spawn(name: &str, arguments: &[&str]) -> Result<Process, SpawnError> {
 /// # Errors
 /// As for [`spawn`].
 pub fn spawn_without_slice(name: &str, arguments: &[&str]) -> Result<Process, SpawnError> {
+    let program = programs::programs().find(|program| program.filename().as_str() == Ok(name));
+    spawn_file(program.ok_or(SpawnError::NoProgram)?.data(), name, arguments)
+}
+
+/// As [`spawn_without_slice`], but the program is this file of whatever origin: it is trusted in
+/// nothing, and gets no memory but its own.
+///
+/// # Errors
+/// As for [`spawn`].
+pub fn spawn_file(file: &[u8], name: &str, arguments: &[&str]) -> Result<Process, SpawnError> {
     let words = core::iter::once(name).chain(arguments.iter().copied());
     let words = arguments::encode(words).ok_or(SpawnError::TooLong)?;
-    let program = programs::programs().find(|program| program.filename().as_str() == Ok(name));
-    let file = program.ok_or(SpawnError::NoProgram)?.data();
-    let image = Image::parse(file).ok_or(SpawnError::NotExecutable)?;
+    let image = Image::parse(file)?;
 
     let frames = Frames::allocate(image.pages())?;
     let window = window()?;
     let mut next = frames.first;
-    for segment in &image.segments {
-        let mut left = segment.data;
-        let mut offset = segment.va % PAGE_BYTES;
-        for frame in next..next + segment.pages() {
+    for segment in image.segments() {
+        let mut left = segment.data();
+        let mut offset = segment.va() % PAGE_BYTES;
+        for frame in (next..).take(segment.pages().len()) {
             let (part, rest) = left.split_at(left.len().min((PAGE_BYTES - offset) as usize));
             if !part.is_empty() {
                 loader::fill(window, frame, offset, part)?;
             }
             (left, offset) = (rest, 0);
         }
-        next += segment.pages();
+        next += segment.pages().len() as u32;
     }
     loader::set_arguments(window, frames.first, &words)?;
 
-    let mut env = image.env;
-    env.relocate(frames.first);
+    let env = image.env(frames.first)?;
     let state = Region::reserve(1)?;
     memory::PAGE_TABLE.map(Pages::new(state.start(), 1)?, frames.first, Rights::ReadOnly)?;
     let pid = loader::make(&env)?;
@@ -227,54 +234,5 @@ impl Drop for Frames {
         for frame in self.first..self.first + self.count {
             memory::give_back(frame);
         }
-    }
-}
-
-/// A part of a program's image: virtual address, bytes in memory, and the first of them from the file.
-struct Segment<'a> {
-    va: u32,
-    bytes: u32,
-    data: &'a [u8],
-}
-
-impl Segment<'_> {
-    fn pages(&self) -> u32 {
-        (self.va + self.bytes).div_ceil(PAGE_BYTES) - (self.va >> PAGE_SHIFT)
-    }
-}
-
-/// A program, as its file has it.
-struct Image<'a> {
-    env: Env,
-    segments: Vec<Segment<'a>>,
-}
-
-impl<'a> Image<'a> {
-    /// `None`: it is no program.
-    fn parse(file: &'a [u8]) -> Option<Image<'a>> {
-        let elf = ElfBytes::<LittleEndian>::minimal_parse(file).ok()?;
-        let header = &elf.ehdr;
-        if header.class != Class::ELF32 || header.e_machine != EM_MIPS || header.e_type != ET_EXEC {
-            return None;
-        }
-        let section = elf.section_header_by_name(".aegis.env").ok()??;
-        let env = Env::read_from_bytes(elf.section_data(&section).ok()?.0).ok()?;
-        let mut segments = Vec::new();
-        for header in elf.segments()?.iter().filter(|header| header.p_type == PT_LOAD && header.p_memsz > 0) {
-            let data = elf.segment_data(&header).ok()?;
-            let bytes = u32::try_from(header.p_memsz).ok()?;
-            let va = u32::try_from(header.p_vaddr).ok()?;
-            va.checked_add(bytes)?.checked_add(PAGE_BYTES)?;
-            if data.len() > bytes as usize {
-                return None;
-            }
-            segments.push(Segment { va, bytes, data });
-        }
-        segments.sort_unstable_by_key(|segment| segment.va);
-        (!segments.is_empty()).then_some(Image { env, segments })
-    }
-
-    fn pages(&self) -> u32 {
-        self.segments.iter().map(Segment::pages).sum()
     }
 }

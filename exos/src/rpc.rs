@@ -6,9 +6,10 @@
 //! [`send`], for a message without an answer.
 
 use crate::interrupts::giving_up;
+use crate::lent::lending;
 use crate::rt::cell::Cell;
 use crate::rt::state::STATE;
-use crate::rt::{env, gate, park};
+use crate::rt::{env, gate};
 use crate::schedule;
 use aegis_abi::{Error, Pid};
 
@@ -30,6 +31,8 @@ pub enum Kind {
     Refusal = 4,
     /// There will be none: the callee does not serve such requests.
     Unserved = 5,
+    /// An answer that nobody has awaited comes back.
+    Returned = 6,
 }
 
 /// Words of a long message: as many registers as may carry one.
@@ -72,7 +75,8 @@ pub fn serve_long(server: LongServer) -> Result<(), Error> {
     register(Kind::LongRequest, server as usize as u32)
 }
 
-/// Takes messages.
+/// Takes messages, one at a time: one that comes while another is handled, or while this program
+/// awaits the answer to a call, is refused as busy.
 ///
 /// # Errors
 /// Those of the kernel's call `e_set`.
@@ -103,7 +107,7 @@ pub fn wait(done: impl Fn() -> bool) {
 #[track_caller]
 pub fn call(callee: Pid, message: &mut LongMessage) -> Result<(), Failure> {
     env::open_gates().map_err(Failure::Kernel)?;
-    giving_up("rpc::call", || gate::call_long(callee, message))
+    giving_up("rpc::call", || lending(|| gate::call_long(callee, message)))
 }
 
 /// A short call of any environment. The caller saves all registers.
@@ -116,7 +120,7 @@ pub fn call(callee: Pid, message: &mut LongMessage) -> Result<(), Failure> {
 #[track_caller]
 pub fn short(callee: Pid, words: [u32; 4]) -> Result<[u32; 2], Failure> {
     env::open_gates().map_err(Failure::Kernel)?;
-    giving_up("rpc::short", || gate::call_untrusted(callee, words))
+    giving_up("rpc::short", || lending(|| gate::call_untrusted(callee, words)))
 }
 
 /// A short call of an environment that is trusted to keep the registers that a function must keep, as servers of this library do, and to
@@ -130,19 +134,23 @@ pub fn short(callee: Pid, words: [u32; 4]) -> Result<[u32; 2], Failure> {
 #[track_caller]
 pub fn trusted(callee: Pid, words: [u32; 4]) -> Result<[u32; 2], Failure> {
     env::open_gates().map_err(Failure::Kernel)?;
-    giving_up("rpc::trusted", || gate::call_trusted(callee, words))
+    giving_up("rpc::trusted", || lending(|| gate::call_trusted(callee, words)))
 }
 
-/// Sends a message that wants no answer, and the rest of the slice with it.
+/// Sends a message that wants no answer, and the rest of the slice with it. The receiver sees its
+/// four words, and nothing else.
 ///
 /// # Errors
-/// `NoSuchEnvironment`, `NoGate`.
+/// [`Busy`](Failure::Busy), while the receiver handles another message, or awaits an answer: it was
+/// not taken, and may be sent again later. [`Unserved`](Failure::Unserved), where the receiver takes
+/// no messages; `NoSuchEnvironment`, `NoGate`; those of `e_set`.
 ///
 /// # Panics
 /// In a critical section.
 #[track_caller]
-pub fn send(receiver: Pid, words: [u32; 4]) -> Result<(), Error> {
-    giving_up("rpc::send", || park::send(receiver, words))
+pub fn send(receiver: Pid, words: [u32; 4]) -> Result<(), Failure> {
+    env::open_gates().map_err(Failure::Kernel)?;
+    giving_up("rpc::send", || gate::send(receiver, words))
 }
 
 impl core::fmt::Display for Failure {

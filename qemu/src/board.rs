@@ -161,7 +161,13 @@ pub enum Input {
 impl Board {
     /// Is every run to be the same, to the instruction?
     pub fn is_deterministic(&self) -> bool {
-        self.exact || self.counting.is_some() || self.command_line.split(' ').any(|word| word == DETERMINISTIC_CLOCK)
+        self.exact || self.counting.is_some() || self.has_clock_of_instructions()
+    }
+
+    /// Does the kernel get the clock of instructions, with a phase or without?
+    fn has_clock_of_instructions(&self) -> bool {
+        let is_that = |word: &str| word.split(',').next() == Some(DETERMINISTIC_CLOCK);
+        self.command_line.split(' ').any(is_that)
     }
 
     /// The command that starts the emulator, as one would type it.
@@ -274,6 +280,19 @@ fn pass_input(mut from: impl Read, mut to: impl Write, is_terminal: bool) -> std
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_of_instructions_makes_runs_the_same_with_a_phase_too() {
+        for (command_line, is) in [
+            ("aegis.clock=deterministic tour", true),
+            ("aegis.clock=deterministic,phase=1,jitter=2 tour", true),
+            ("aegis.clock=rtc tour", false),
+            ("tour aegis.clock=deterministics", false),
+        ] {
+            let board = Board { command_line: command_line.to_owned(), ..Board::default() };
+            assert_eq!(board.is_deterministic(), is, "{command_line}");
+        }
+    }
 
     #[test]
     fn the_end_of_the_input_is_told_once() {

@@ -96,6 +96,12 @@ pub struct Options {
     /// The clock that ends time slices [default: rtc; with --count: none]
     #[arg(long, value_name = "CLOCK")]
     clock: Option<Clock>,
+    /// Lets the first tick of the deterministic clock come so many instructions earlier, and all others with it (on malta)
+    #[arg(long, value_name = "INSTRUCTIONS", default_value_t = 0)]
+    phase: u32,
+    /// Moves each tick of the deterministic clock by up to 64 instructions, as follows from a seed; 0: none (on malta)
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    jitter: u32,
     /// Program and its arguments, separated by blanks for the program too [default: tour]
     #[arg(value_names = ["PROGRAM", "ARGS"], num_args = 0.., trailing_var_arg = true)]
     command: Vec<String>,
@@ -124,6 +130,8 @@ pub struct Wanted<'a> {
     pub log: Option<Level>,
     /// The clock that ends time slices; `None`: the kernel's choice.
     pub clock: Option<Clock>,
+    /// Instructions by which the deterministic clock's ticks come earlier, and the seed of what moves each.
+    pub course: (u32, u32),
     /// Instructions are to be counted.
     pub counting: bool,
     /// Further features of the kernel.
@@ -135,10 +143,10 @@ pub const COUNTING: &str = "counting";
 
 /// Builds all that is wanted.
 pub fn prepare(workspace: &Workspace, wanted: Wanted<'_>) -> Result<Prepared> {
-    let Wanted { machine, file, command, log, clock, counting, features } = wanted;
+    let Wanted { machine, file, command, log, clock, course, counting, features } = wanted;
     let features: Vec<&str> = features.iter().copied().chain(counting.then_some(COUNTING)).collect();
     let kernel = Kernel { machine, features: &features, archive: None };
-    let option = option_word(LOG_OPTION, log) + &option_word(CLOCK_OPTION, clock);
+    let option = option_word(LOG_OPTION, log) + &clock_word(clock, course);
     let mut programs = image::build_programs(workspace, machine)?;
     let Some(path) = file else {
         let name = command.first().map_or(DEFAULT_PROGRAM, String::as_str);
@@ -181,6 +189,15 @@ fn option_word(name: &str, value: Option<impl ValueEnum>) -> String {
     value.map_or_else(String::new, |value| format!("{name}{} ", value.get_name()))
 }
 
+/// The word for the clock, if one is named.
+fn clock_word(clock: Option<Clock>, (phase, jitter): (u32, u32)) -> String {
+    let word = option_word(CLOCK_OPTION, clock);
+    match (phase, jitter) {
+        (0, 0) => word,
+        _ => format!("{},phase={phase},jitter={jitter} ", word.trim_end()),
+    }
+}
+
 /// Runs a program and gives its exit status.
 pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
     let Options { machine, count, limit, timeout, .. } = *options;
@@ -189,6 +206,11 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         limit.is_none() || machine == Machine::Malta,
         "GXemul cannot be ended at an instruction, so --limit is for malta; --timeout ends a run on both machines"
     );
+    ensure!(
+        (options.phase, options.jitter) == (0, 0)
+            || (machine == Machine::Malta && options.clock == Some(Clock::Deterministic)),
+        "--phase and --jitter are for --clock deterministic on malta: no other clock has them"
+    );
     let counting = (count || limit.is_some()).then(|| Counting::new(workspace, machine, "run")).transpose()?;
     let wanted = Wanted {
         machine,
@@ -196,6 +218,7 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
         command: &options.command,
         log: options.log,
         clock: options.clock.or(count.then_some(Clock::None)),
+        course: (options.phase, options.jitter),
         counting: count,
         features: &[],
     };

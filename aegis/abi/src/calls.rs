@@ -115,10 +115,12 @@ macro_rules! for_each_call {
             /// Errors: `NotPermitted`.
             25 power_off(status: u32) -> ();
 
-            /// Passes the console's input on to the environment `pid`. At first it is the first environment's; it returns there
-            /// when the one who has it is destroyed. What is in a queue already stays there; what is in the device goes to `pid`.
+            /// Passes the console's input on to the environment `pid`. At first it is the first environment's. It goes back to whoever
+            /// gave it when the one who has it is destroyed, or gives it back by this call. What is in a queue already stays
+            /// there; what is in the device goes to `pid`.
             ///
-            /// Errors: `NoSuchEnvironment`; `NotPermitted` when the caller is no writer of the one who has it.
+            /// Errors: `NoSuchEnvironment`; `NotPermitted` when the caller is neither a writer of the one who has it nor the first
+            /// environment, which can always take it.
             26 console_focus(pid: $crate::Pid) -> ();
 
             /// Allocates the time slice `n`, or any if it is [`ANY`]($crate::calls::ANY), to the environment `pid`; returns its

@@ -1,7 +1,7 @@
 //! An environment's context (thesis figure 9-2): where the kernel delivers events, and what it guarantees to keep mapped.
 
-use crate::Lo;
-use crate::limits::{EXCEPTIONS, GUARANTEED_MAPPINGS, PAGE_SHIFT, RESERVED_FRAMES};
+use crate::limits::{EXCEPTIONS, FRAMES, GUARANTEED_MAPPINGS, PAGE_SHIFT, RESERVED_FRAMES};
+use crate::{Error, Lo};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Address of the first instruction of a handler, aligned to 4; 0: there is none.
@@ -32,8 +32,21 @@ impl Mapping {
 /// image: its address would be 0, which says that there is none.)
 ///
 /// On an exception the kernel stores `a0`, `a1` and `a2` in the first three words of the save area, loads EPC, BadVAddr
-/// and Cause into these registers, and continues at the handler in user mode; on an interrupt and at the end of a slice alike, with
-/// 0 in place of BadVAddr. `k0` and `k1` are nobody's: any exception may change them.
+/// and Cause into these registers, and continues at the handler in user mode; on an interrupt and at the end of a slice alike. `a1` is 0 with all
+/// codes but 1 to 5, which bring an address: the register may hold another environment's. `k0` and `k1` are nobody's: any exception and
+/// any interrupt may change them.
+///
+/// # Resuming without the kernel
+///
+/// As `k0` is nobody's, and any other register the program's, a program goes on behind an exception in three steps: it loads all registers,
+/// then `k0` from a slot at an address below 0x8000, and jumps there by `jr $k0`. Nothing may change `k0` between the load and the jump. So such a
+/// sequence must be restartable, which means that it may be begun again at any time while it has not been left: it changes nothing but
+/// registers, and loads them from memory that stays as it is. [`resume_start`](Env::resume_start) and
+/// [`resume_windows`](Env::resume_windows) name the windows that hold the sequences. Where the program has been interrupted in one,
+/// it goes on at the window's first instruction; and that is what an upcall is told. A window holds no `syscall`.
+///
+/// The page of the windows and that of the slots must be under guaranteed mappings. Where an entry of the hardware TLB maps two pages,
+/// they must be the two of an entry.
 ///
 /// # Rights
 ///
@@ -83,6 +96,10 @@ pub struct Env {
     /// What the environment finds in `a0` at its start. For the first environment the kernel sets it to the number of the frame that
     /// holds the first page of its image.
     pub argument: u32,
+    /// Address of the first window, aligned to [`RESUME_WINDOW_BYTES`](crate::limits::RESUME_WINDOW_BYTES).
+    pub resume_start: u32,
+    /// Windows from there on, all in one page; 0: there are none.
+    pub resume_windows: u32,
     /// Guaranteed mappings, at most one a page.
     pub xl: [Mapping; GUARANTEED_MAPPINGS],
 }
@@ -108,26 +125,52 @@ impl Env {
         agate: 0,
         status: 0,
         argument: 0,
+        resume_start: 0,
+        resume_windows: 0,
         xl: [Mapping { va: 0, lo: 0 }; GUARANTEED_MAPPINGS],
     };
 
-    /// Turns page numbers of a program's image, as a context in its file has them, into the numbers of the consecutive frames into
-    /// which the image was loaded, and sets [`argument`](Env::argument). What overflows is no frame, and is found when the context
-    /// is checked.
-    pub fn relocate(&mut self, first_frame: u32) {
+    /// The pages of a program's image that a context in its file names, by number: of save areas,
+    /// queue and vector, the reserved ones, and those of guaranteed mappings.
+    pub fn image_pages(&self) -> impl Iterator<Item = u32> {
+        let Env { tlbx_save_area, genx_save_area, intx_save_area, iq, vector, .. } = *self;
+        let places = [tlbx_save_area, genx_save_area, intx_save_area, iq, vector].into_iter();
+        let places = places.filter(|address| *address != 0).map(|address| address >> PAGE_SHIFT);
+        let reserved = self.reserved.iter().copied().filter(|frame| *frame != Env::NO_FRAME);
+        let mappings = self.xl.iter().filter(|mapping| mapping.va != 0).map(|mapping| mapping.lo().pfn());
+        places.chain(reserved).chain(mappings)
+    }
+
+    /// Turns page numbers of a program's image of `pages` pages, as a context in its file has them,
+    /// into the numbers of the consecutive frames from `first_frame` on, into which the image was
+    /// loaded, and sets [`argument`](Env::argument).
+    ///
+    /// # Errors
+    /// `NotPermitted`, where the context names a page outside the image; `NoSuchFrame`, where no
+    /// machine has all these frames. Nothing is changed then.
+    pub fn relocate(&mut self, first_frame: u32, pages: u32) -> Result<(), Error> {
+        if first_frame.checked_add(pages).is_none_or(|end| end > FRAMES as u32) {
+            return Err(Error::NoSuchFrame);
+        }
+        if !self.image_pages().all(|page| page < pages) {
+            return Err(Error::NotPermitted);
+        }
+        // Nothing below overflows: a page's number and that of the first frame are together less
+        // than `FRAMES`.
         let save_areas = [&mut self.tlbx_save_area, &mut self.genx_save_area, &mut self.intx_save_area];
         let places = save_areas.into_iter().chain([&mut self.iq, &mut self.vector]);
         for place in places.filter(|address| **address != 0) {
-            *place = place.wrapping_add(first_frame << PAGE_SHIFT);
+            *place += first_frame << PAGE_SHIFT;
         }
         for frame in self.reserved.iter_mut().filter(|frame| **frame != Env::NO_FRAME) {
-            *frame = frame.wrapping_add(first_frame);
+            *frame += first_frame;
         }
         self.argument = first_frame;
         for mapping in self.xl.iter_mut().filter(|mapping| mapping.va != 0) {
             let mut lo = Lo(mapping.lo);
-            lo.set_pfn(lo.pfn().wrapping_add(first_frame));
+            lo.set_pfn(lo.pfn() + first_frame);
             mapping.lo = lo.0;
         }
+        Ok(())
     }
 }

@@ -81,6 +81,8 @@ errors! {
     /// No frame is free, but the caller owns fewer than are reserved for it, and another environment was asked for some: yield, and call again.
     /// (That it waits is noted.)
     TryAgain = 27, "no frame is free yet";
+    /// Windows to resume in that are misaligned, leave user space, or do not lie in one page.
+    BadResume = 28, "windows to resume in are misaligned or leave their page";
 }
 
 impl core::fmt::Display for Error {

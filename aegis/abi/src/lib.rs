@@ -1,5 +1,5 @@
-//! The whole interface of the Aegis kernel, written once: calls, errors, limits and the structures that kernel and
-//! programs share. It is all that the two have in common.
+//! The whole interface of the Aegis kernel, written once: calls, errors, limits, the structures that
+//! kernel and programs share, and what a program's file must be. It is all that the two have in common.
 //!
 //! It may hold no code that touches a machine, no `unsafe`, and no `cfg` on a processor or a board: what differs
 //! between machines reaches a program through [`info::Info`] or as an opaque word.
@@ -13,6 +13,7 @@ pub mod calls;
 pub mod env;
 pub mod error;
 pub mod exposed;
+pub mod image;
 pub mod info;
 pub mod interrupts;
 pub mod limits;
@@ -22,6 +23,7 @@ pub mod words;
 
 pub use env::{Env, Handler, Mapping};
 pub use error::Error;
+pub use image::{Image, ImageError};
 pub use info::Info;
 pub use interrupts::{Interrupt, InterruptQueue};
 pub use repossession::{Repossessed, RepossessionVector};

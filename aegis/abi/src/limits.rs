@@ -43,6 +43,9 @@ pub const ENV_DATA_BYTES: usize = PAGE_BYTES as usize / ENVS;
 pub const GUARANTEED_MAPPINGS: usize = 32;
 /// Frames that the kernel manages at most: 256 MB, all of Malta's low memory, and a frame number fits in 16 bits.
 pub const FRAMES: usize = 1 << 16;
+/// Bytes of a window in which a program resumes without the kernel: eight instructions, for a look whether there is something else to be
+/// done, and the resume sequence.
+pub const RESUME_WINDOW_BYTES: u32 = 32;
 /// Exception codes: the field ExcCode of the register Cause has 5 bits.
 pub const EXCEPTIONS: usize = 32;
 /// Numbers of `syscall` that Aegis owns, 0 to 255; all others go to the environment's own handler for `syscall`, so

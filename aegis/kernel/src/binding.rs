@@ -8,7 +8,7 @@ use crate::name::{asid, number_of_tag};
 use aegis_abi::limits::{PAGE_SHIFT, USER_END};
 use aegis_abi::{Error, Lo, UserVa};
 use core::ops::Range;
-use stlb::{Edit, Geometry, Line};
+use stlb::{Edit, Geometry, Line, Registers};
 
 /// From so many pages on, one scan of the whole table costs less than a probe for each.
 const LONG_RANGE: u32 = 1024;
@@ -67,11 +67,28 @@ impl<M: Machine> Kernel<M> {
         Ok(first..end)
     }
 
+    /// Binds a page of the running environment that missed, under its guaranteed mapping, and with it the other page of the pair, if that is
+    /// guaranteed too. So who resumes without the kernel has the code at hand as soon as the slot.
+    pub(crate) fn bind_guaranteed(&mut self, context: u32, half: usize, lo: Lo) {
+        let first = M::Geometry::va(context) >> PAGE_SHIFT;
+        for other in (0..M::Geometry::PAGES).filter(|&other| other != half) {
+            if let Some(lo) = self.environment().context.guaranteed(first + other as u32) {
+                self.insert(context, other, lo);
+            }
+        }
+        self.bind(context, half, lo);
+    }
+
     /// Binds one page of the running environment, and brings the hardware TLB in line.
     pub(crate) fn bind(&mut self, context: u32, half: usize, lo: Lo) {
+        let registers = self.insert(context, half, lo);
+        self.machine.tlb_write(asid::<M::Geometry>(self.machine.current()), context, registers);
+    }
+
+    /// Puts a page of the running environment into the STLB; what the hardware TLB is to hold for its pair.
+    fn insert(&mut self, context: u32, half: usize, lo: Lo) -> Registers {
         let Kernel { machine, frames, .. } = self;
         let inserted = machine.stlb().insert(context, half, lo);
-        machine.tlb_write(asid::<M::Geometry>(machine.current()), context, inserted.registers);
         frames.bind(lo.pfn());
         if inserted.previous.v() {
             frames.unbind(inserted.previous.pfn());
@@ -82,6 +99,7 @@ impl<M: Machine> Kernel<M> {
             machine.tlb_update(asid::<M::Geometry>(owner), out.context, [0; 2]);
             out.lo.iter().filter(|lo| lo.v()).for_each(|lo| frames.unbind(lo.pfn()));
         }
+        inserted.registers
     }
 
     /// Replaces what environment `number` has cached for the pages `range` by what `edit` makes of it.

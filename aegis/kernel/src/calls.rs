@@ -193,11 +193,12 @@ impl<M: Machine> Calls for Kernel<M> {
     #[inline(never)]
     fn console_focus(&mut self, pid: Pid) -> Result<(), Error> {
         let number = self.lookup(pid)?;
-        if !self.may_write(self.input) {
+        let current = self.current();
+        if current != FIRST && !self.may_write(self.input.holder()) {
             return Err(Error::NotPermitted);
         }
         // Point of no return.
-        self.input = number;
+        self.input.pass(current, number);
         self.resume_input();
         Ok(())
     }

@@ -5,15 +5,14 @@ use crate::Kernel;
 use crate::environment::{Context, Environment};
 use crate::frame::{Owner, Right};
 use crate::interrupt::Producer;
-use crate::kernel::FIRST;
 use crate::machine::{Live, Machine};
 use crate::name::number_of_tag;
 use crate::slice::Slice;
 use aegis_abi::Lo;
 use aegis_abi::exposed::Environment as Record;
-use aegis_abi::limits::{ENVS, EXCESS_THRESHOLD, SLICES};
+use aegis_abi::limits::{ENVS, EXCESS_THRESHOLD, PAGE_SHIFT, SLICES};
 use core::fmt;
-use stlb::{Edit, Geometry};
+use stlb::{Edit, Geometry, Line};
 
 /// What does not hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +28,11 @@ pub enum Inconsistency {
         environment: usize,
         /// The mapping.
         lo: Lo,
+    },
+    /// Of two guaranteed pages that share an entry, the STLB holds one.
+    Half {
+        /// The tag word of the line.
+        context: u32,
     },
     /// A frame's count of bindings is wrong.
     Count {
@@ -93,7 +97,8 @@ impl<M: Machine> Kernel<M> {
             let found = if line.context & M::Geometry::TAG_MASK != self.tag(environment) {
                 Err(Inconsistency::OrphanLine { context: line.context })
             } else {
-                line.lo.iter().try_for_each(|&lo| self.check_right(environment, lo))
+                let rights = line.lo.iter().try_for_each(|&lo| self.check_right(environment, lo));
+                rights.and(self.check_guaranteed(environment, &line))
             };
             result = result.and(found);
             Edit::Keep
@@ -112,6 +117,16 @@ impl<M: Machine> Kernel<M> {
         let needed = if lo.w() || lo.d() { Right::Write } else { Right::Read };
         let allowed = !lo.v() || (has(needed) && !lo.g());
         if allowed { Ok(()) } else { Err(Inconsistency::NoRight { environment, lo }) }
+    }
+
+    /// Of the guaranteed pages of a line, all are there, or none.
+    fn check_guaranteed(&self, environment: usize, line: &Line) -> Result<(), Inconsistency> {
+        let first = M::Geometry::va(line.context) >> PAGE_SHIFT;
+        let context = &self.environments[environment].context;
+        let mut guaranteed = (0..M::Geometry::PAGES).filter(|&half| context.guaranteed(first + half as u32).is_some());
+        let one = guaranteed.next();
+        let whole = guaranteed.all(|half| one.is_none_or(|one| line.lo[one].v() == line.lo[half].v()));
+        if whole { Ok(()) } else { Err(Inconsistency::Half { context: line.context }) }
     }
 
     fn check_frames(&self) -> Result<(), Inconsistency> {
@@ -225,14 +240,8 @@ impl<M: Machine> Kernel<M> {
         if self.revocation.waiting & !living != 0 {
             return Err(Inconsistency::Schedule);
         }
-        let named = [
-            self.revocation.asked(),
-            self.machine.holder(),
-            self.schedule.told(),
-            Some(self.input).filter(|&input| input != FIRST),
-            self.fpu_user,
-        ];
-        if named.into_iter().flatten().all(|number| self.is_alive(number)) {
+        let named = [self.revocation.asked(), self.machine.holder(), self.schedule.told(), self.fpu_user];
+        if named.into_iter().flatten().chain(self.input.named()).all(|number| self.is_alive(number)) {
             Ok(())
         } else {
             Err(Inconsistency::Schedule)

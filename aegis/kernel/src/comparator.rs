@@ -22,6 +22,35 @@ pub trait Comparator {
     fn is_requested(&self) -> bool;
 }
 
+/// Where ticks fall that are moved, each by itself: so that they come at other instructions, and as many
+/// in the long run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Jitter {
+    /// The state of xorshift32 (G. Marsaglia, "Xorshift RNGs", 2003); 0: no tick is moved.
+    pub random: u32,
+    /// Counts by which the last tick came too late.
+    pub late: u32,
+}
+
+impl Jitter {
+    /// Of the ticks that follow from a seed; 0: none is moved.
+    pub const fn new(seed: u32) -> Jitter {
+        Jitter { random: seed, late: 0 }
+    }
+
+    /// Counts from the last tick to the next one, which is late by less than `range`, and what is next.
+    #[must_use]
+    pub fn next(self, period: u32, range: u32) -> (u32, Jitter) {
+        let mut random = self.random;
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        // The upper bits, by a multiplication: a shift register's lower ones are poor.
+        let late = ((u64::from(random) * u64::from(range)) >> u32::BITS) as u32;
+        (period + late - self.late, Jitter { random, late })
+    }
+}
+
 /// Withdraws the request and arms the comparator for the next tick: `period` counts after `last`,
 /// or, where the counter has passed that, a whole number of periods after it. Ticks in between are
 /// left out.

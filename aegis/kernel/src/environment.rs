@@ -5,7 +5,8 @@ use crate::interrupt::Producer;
 use crate::machine::Block;
 use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{
-    EXCEPTIONS, GUARANTEED_END, GUARANTEED_MAPPINGS, PAGE_BYTES, PAGE_SHIFT, RESERVED_FRAMES, SAVE_AREA_BYTES,
+    EXCEPTIONS, GUARANTEED_END, GUARANTEED_MAPPINGS, PAGE_BYTES, PAGE_SHIFT, RESERVED_FRAMES, RESUME_WINDOW_BYTES,
+    SAVE_AREA_BYTES,
 };
 use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Pid, RepossessionVector, UserVa};
 
@@ -16,6 +17,36 @@ pub struct Guaranteed {
     pub page: u32,
     /// Frame and rights.
     pub lo: Lo,
+}
+
+/// The windows in which an environment resumes without the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Windows {
+    start: u32,
+    bytes: u32,
+}
+
+impl Windows {
+    /// There are none.
+    pub const NONE: Windows = Windows { start: 0, bytes: 0 };
+
+    fn check(start: u32, count: u32) -> Result<Windows, Error> {
+        if count == 0 {
+            return Ok(Windows::NONE);
+        }
+        let room = (PAGE_BYTES - start % PAGE_BYTES) / RESUME_WINDOW_BYTES;
+        if UserVa::new(start).is_none() || !start.is_multiple_of(RESUME_WINDOW_BYTES) || count > room {
+            return Err(Error::BadResume);
+        }
+        Ok(Windows { start, bytes: count * RESUME_WINDOW_BYTES })
+    }
+
+    /// Where a program that was interrupted at `pc` goes on: in a window, at its first instruction.
+    #[inline]
+    pub fn restart(self, pc: u32) -> u32 {
+        let is_in_one = pc.wrapping_sub(self.start) < self.bytes;
+        if is_in_one { pc & !(RESUME_WINDOW_BYTES - 1) } else { pc }
+    }
 }
 
 /// A context that has passed all checks.
@@ -49,6 +80,8 @@ pub struct Context {
     pub agate: Handler,
     /// What is in `a0` at the start.
     pub argument: u32,
+    /// Where it resumes without the kernel.
+    pub windows: Windows,
     /// Guaranteed mappings, in no order.
     pub guaranteed: heapless::Vec<Guaranteed, GUARANTEED_MAPPINGS>,
 }
@@ -70,6 +103,7 @@ impl Context {
         gate: 0,
         agate: 0,
         argument: 0,
+        windows: Windows::NONE,
         guaranteed: heapless::Vec::new(),
     };
 
@@ -82,7 +116,8 @@ impl Context {
         if status != 0 {
             return Err(Error::BadStatus);
         }
-        let mut context = Context { xh, ih, epi, pro, init, gate, agate, argument, ..Context::EMPTY };
+        let windows = Windows::check(given.resume_start, given.resume_windows)?;
+        let mut context = Context { xh, ih, epi, pro, init, gate, agate, argument, windows, ..Context::EMPTY };
         context.tlbx = check_save_area(frames, env, given.tlbx_save_area)?;
         context.genx = check_save_area(frames, env, given.genx_save_area)?;
         context.intx = check_save_area(frames, env, given.intx_save_area)?;

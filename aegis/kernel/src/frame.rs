@@ -74,6 +74,12 @@ impl Frames {
         self.table[n as usize].owner()
     }
 
+    /// May frame `n`, which exists, hold something though it is free?
+    #[cfg(feature = "checked")]
+    pub fn is_dirty(&self, n: u32) -> bool {
+        self.table[n as usize].dirty != 0
+    }
+
     /// Has environment `env` this right to frame `n`, which exists?
     pub fn has(&self, env: usize, n: u32, right: Right) -> bool {
         let frame = &self.table[n as usize];

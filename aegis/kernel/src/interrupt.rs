@@ -23,6 +23,16 @@ pub struct Upcall {
     pub save_area: u32,
 }
 
+/// Why the running environment is to be called up. Where that leads is found out when the kernel is left: until then its context may change,
+/// and what that names be taken from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Due {
+    /// For what is in its queue.
+    Interrupt,
+    /// Its slice is over.
+    SliceEnd,
+}
+
 /// The kernel's part of a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Producer {
@@ -58,9 +68,10 @@ impl<M: Machine> Kernel<M> {
             }
             if bytes > 0 {
                 arguments[0] = bytes as u32;
-                let given = &mut self.environments[self.input].producer.input;
+                let holder = self.input.holder();
+                let given = &mut self.environments[holder].producer.input;
                 *given = given.wrapping_add(bytes as u32);
-                self.post(self.input, Interrupt { kind: CONSOLE, arguments });
+                self.post(holder, Interrupt { kind: CONSOLE, arguments });
             }
             if bytes < room {
                 return;
@@ -88,7 +99,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Bytes of input that the queue of the environment that has it can take now, in one entry.
     fn room_for_input(&self) -> usize {
-        let number = self.input;
+        let number = self.input.holder();
         let Some(tail) = self.read_queue(number, offset_of!(InterruptQueue, tail)) else { return 0 };
         let room = self.read_queue(number, offset_of!(InterruptQueue, room)).unwrap_or(0);
         let Producer { head, input: given, .. } = self.environments[number].producer;
@@ -102,20 +113,39 @@ impl<M: Machine> Kernel<M> {
     /// To be called last, when all that an interrupt reports has been told. Where the running environment is called up, if it
     /// is. Does not return on hardware where another one runs now.
     pub fn leave_interrupt(&mut self) -> Option<Upcall> {
-        let upcall = self.upcall.take();
+        let due = self.due.take();
         if self.schedule.is_idle() || !self.is_alive(self.current()) {
             self.reschedule();
             return None;
         }
-        if upcall.is_some() {
-            self.write_queue(self.current(), offset_of!(InterruptQueue, mask), 0);
+        #[cfg(feature = "checked")]
+        self.forget_bindings();
+        let current = self.current();
+        let upcall = self.upcall(current, due?);
+        if upcall.is_none() {
+            self.withhold(current);
+            return None;
         }
+        #[cfg(feature = "checked")]
+        self.check_upcall(upcall);
+        self.write_queue(current, offset_of!(InterruptQueue, mask), 0);
         upcall
+    }
+
+    /// Where an environment is called up, if it can be.
+    pub(crate) fn upcall(&self, number: usize, due: Due) -> Option<Upcall> {
+        let context = &self.environments[number].context;
+        let handler = match due {
+            Due::Interrupt => context.ih,
+            Due::SliceEnd => context.epi,
+        };
+        let save_area = context.intx.filter(|_| handler != 0)?;
+        Some(Upcall { handler, save_area })
     }
 
     /// Within a call nobody is called up: the environment that runs finds what there is in its queue, when it looks.
     pub(crate) fn forgo_upcall(&mut self) {
-        if self.upcall.take().is_some() {
+        if self.due.take().is_some() {
             self.withhold(self.current());
         }
     }
@@ -166,14 +196,13 @@ impl<M: Machine> Kernel<M> {
         }
         self.write_queue(number, offset_of!(InterruptQueue, head), head);
 
-        let context = &self.environments[number].context;
         let runs = !self.schedule.is_idle() && number == self.current();
-        match context.intx {
-            // The epilogue, if it is called up too, finds it withheld.
-            Some(save_area) if runs && context.ih != 0 && self.upcall.is_none() && self.is_unmasked(number, kind) => {
-                self.upcall = Some(Upcall { handler: self.environments[number].context.ih, save_area });
-            }
-            _ => self.withhold(number),
+        let can_be = runs && self.due.is_none() && self.upcall(number, Due::Interrupt).is_some();
+        if can_be && self.is_unmasked(number, kind) {
+            self.due = Some(Due::Interrupt);
+        } else {
+            // The epilogue, if it is called up, finds it withheld.
+            self.withhold(number);
         }
     }
 

@@ -1,10 +1,13 @@
 //! The kernel's state, and what happens on a call, a miss, and an exception that nobody handles.
 
+#[cfg(feature = "checked")]
+use crate::checked::Checking;
 use crate::dispatch::dispatch;
 use crate::environment::{Context, Environment};
 use crate::exposed::Paged;
+use crate::focus::Focus;
 use crate::frame::{Frames, Owner, Right};
-use crate::interrupt::{Producer, Upcall};
+use crate::interrupt::{Due, Producer};
 use crate::machine::{Machine, Refill};
 use crate::name::{asid, number_of_tag};
 use crate::revocation::Revocation;
@@ -29,15 +32,15 @@ pub struct Kernel<M> {
     pub(crate) schedule: Schedule,
     pub(crate) revocation: Revocation,
     /// The environment that has the console's input.
-    pub(crate) input: usize,
+    pub(crate) input: Focus,
     /// The console's input waits in the device, which does not interrupt: there is no room for it.
     pub(crate) input_waits: bool,
-    /// Where the running environment is to be called up when the interrupt that is being answered has been.
-    pub(crate) upcall: Option<Upcall>,
+    /// Why the running environment is to be called up when the interrupt that is being answered has been.
+    pub(crate) due: Option<Due>,
     /// The environment whose registers are in the floating-point unit.
     pub(crate) fpu_user: Option<usize>,
     #[cfg(feature = "checked")]
-    calls: u32,
+    pub(crate) checking: Checking,
     pub(crate) slices: Slices,
     pub(crate) frames: Frames,
     pub(crate) environments: Paged<[Environment; ENVS]>,
@@ -59,12 +62,12 @@ impl<M: Machine> Kernel<M> {
             machine,
             schedule: Schedule::new(),
             revocation: Revocation::new(),
-            input: FIRST,
+            input: Focus::new(),
             input_waits: false,
-            upcall: None,
+            due: None,
             fpu_user: None,
             #[cfg(feature = "checked")]
-            calls: 0,
+            checking: Checking::NEW,
             environments: Paged([const { Environment::NONE }; ENVS]),
             slices: Slices::new(),
             frames: Frames::new(),
@@ -100,7 +103,7 @@ impl<M: Machine> Kernel<M> {
         }
         match self.environment().context.guaranteed(address >> PAGE_SHIFT) {
             Some(lo) => {
-                self.bind(context, half, lo);
+                self.bind_guaranteed(context, half, lo);
                 self.machine.count(Refill::Guaranteed);
                 Miss::Refilled
             }
@@ -112,6 +115,12 @@ impl<M: Machine> Kernel<M> {
                 Miss::Upcall
             }
         }
+    }
+
+    /// Where the running environment, which was interrupted at `pc`, goes on.
+    #[inline]
+    pub fn restart(&self, pc: u32) -> u32 {
+        self.environment().context.windows.restart(pc)
     }
 
     /// Destroys the running environment, which met an exception that it cannot handle. Does not return on hardware.
@@ -236,10 +245,8 @@ impl<M: Machine> Kernel<M> {
         self.machine.write_data(number, 0, &[0; ENV_DATA_BYTES]);
         self.forget(number);
         self.revocation.forget(number);
-        if self.input == number {
-            self.input = FIRST;
-            self.resume_input();
-        }
+        self.input.forget(number);
+        self.resume_input();
         // Who has the number next is somebody else.
         self.fpu_user = self.fpu_user.filter(|&user| user != number);
     }
@@ -306,24 +313,5 @@ impl<M: Machine> Kernel<M> {
             self.frames.unbind(n);
         }
         self.set_block(number);
-    }
-}
-
-#[cfg(feature = "checked")]
-impl<M: Machine> Kernel<M> {
-    /// Calls, and ticks, between two checks of all invariants.
-    const CHECK_INTERVAL: u32 = 1024;
-
-    pub(crate) fn check_now_and_then(&mut self) {
-        self.calls = self.calls.wrapping_add(1);
-        if self.calls.is_multiple_of(Self::CHECK_INTERVAL) {
-            self.check_or_panic();
-        }
-    }
-
-    pub(crate) fn check_or_panic(&self) {
-        if let Err(inconsistency) = self.check() {
-            panic!("the kernel's tables are inconsistent: {inconsistency}");
-        }
     }
 }

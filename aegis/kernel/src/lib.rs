@@ -21,10 +21,13 @@ pub mod binding;
 pub mod boot;
 mod calls;
 mod check;
+#[cfg(feature = "checked")]
+mod checked;
 pub mod comparator;
 mod dispatch;
 pub mod environment;
 mod exposed;
+mod focus;
 pub mod frame;
 pub mod interrupt;
 mod kernel;

@@ -8,7 +8,7 @@
 
 use crate::Kernel;
 use crate::environment::Context;
-use crate::interrupt::Upcall;
+use crate::interrupt::Due;
 use crate::machine::Machine;
 use aegis_abi::limits::{EXCESS_THRESHOLD, SLICE_TICKS};
 use aegis_abi::{Error, Pid, interrupts, status};
@@ -110,16 +110,14 @@ impl<M: Machine> Kernel<M> {
     /// Tells an environment, which runs, that its slice is over.
     fn tell(&mut self, number: usize) {
         self.set_ended(number, 1);
-        let context = &self.environments[number].context;
-        match context.intx {
-            Some(save_area) if context.epi != 0 && self.is_unmasked(number, interrupts::SLICE_END) => {
-                let epilogue = Upcall { handler: context.epi, save_area };
-                if self.upcall.replace(epilogue).is_some() {
-                    // An interrupt, which is in the queue.
-                    self.withhold(number);
-                }
+        let can_be = self.upcall(number, Due::SliceEnd).is_some();
+        if can_be && self.is_unmasked(number, interrupts::SLICE_END) {
+            if self.due.replace(Due::SliceEnd).is_some() {
+                // An interrupt, which is in the queue.
+                self.withhold(number);
             }
-            _ => self.withhold(number),
+        } else {
+            self.withhold(number);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Pieces of assembly that the stubs for exceptions and interrupts share: a [`Context`](crate::exceptions::Context) on the exception
 //! stack, and the windows through which a program is resumed.
 //!
-//! The resume sequence (DESIGN 5) loads `$k0` from a slot and jumps there: a refill in it, which may change `$k0`, can only fall
-//! before the load has happened, since all of it lies in one page. An upcall may fall anywhere in it. So it is preceded by a look
-//! whether an upcall was deferred, and the whole, a window, can be begun again: all registers hold what the program will have.
+//! The resume sequence loads `$k0` from a slot and jumps there. It is preceded by a look whether an upcall was deferred, and the whole, a
+//! window, can be begun again, since all registers hold what the program will have. The kernel knows the windows from the
+//! program's context, and has one begun again in which something has come between: see [`aegis_abi::Env`].
 
 /// Pushes the program's registers onto the exception stack as a context: below what is there if `sp` is on it, else at its end. Entry:
 /// `a0`, `a1` and `a2` have been put into the words `epc`, `badvaddr` and `cause`, and the program's stand in the save area
@@ -127,9 +127,9 @@ macro_rules! pop_context {
 pub(super) use {pop_context, push_context};
 
 /// Bytes of a window: eight instructions.
-pub(super) const WINDOW_BYTES: usize = 32;
+pub(super) const WINDOW_BYTES: usize = aegis_abi::limits::RESUME_WINDOW_BYTES as usize;
 /// How many there are.
-pub(super) const WINDOWS: usize = 4;
+pub(super) const WINDOWS: usize = 5;
 
 /// Bytes of a context on the stack, and of the room for arguments that the o32 convention asks for below it.
 pub(super) const CONTEXT_BYTES: usize = size_of::<crate::exceptions::Context>().next_multiple_of(8);

@@ -2,12 +2,13 @@
 
 use super::call;
 use super::cell::Cell;
+use super::context::WINDOWS;
 use super::exception::exos_exception;
 use super::gate::{exos_agate, exos_gate};
 use super::interrupt::exos_interrupt;
 use super::miss::exos_miss;
 use super::park::exos_prologue;
-use super::start::_start;
+use super::start::{_start, image_pages};
 use super::state::{GENX, INTX, QUEUE, STATE, TLBX, VECTOR};
 use crate::interrupts::masked;
 use crate::layout;
@@ -38,6 +39,8 @@ struct ImageEnv {
     agate: u32,
     status: u32,
     argument: u32,
+    resume_start: u32,
+    resume_windows: u32,
     xl: [Mapping; GUARANTEED_MAPPINGS],
 }
 
@@ -56,6 +59,7 @@ const _: () = {
     assert!(offset_of!(ImageEnv, init) == offset_of!(Env, init));
     assert!(offset_of!(ImageEnv, gate) == offset_of!(Env, gate));
     assert!(offset_of!(ImageEnv, agate) == offset_of!(Env, agate));
+    assert!(offset_of!(ImageEnv, resume_start) == offset_of!(Env, resume_start));
     assert!(offset_of!(ImageEnv, xl) == offset_of!(Env, xl));
 };
 
@@ -130,6 +134,8 @@ static IMAGE_ENV: ImageEnv = ImageEnv {
     agate: 0,
     status: 0,
     argument: 0,
+    resume_start: layout::PINNED_TEXT.start,
+    resume_windows: WINDOWS as u32,
     xl: guaranteed(),
 };
 
@@ -164,9 +170,12 @@ pub fn start() {
         agate: IMAGE_ENV.agate,
         status: IMAGE_ENV.status,
         argument: IMAGE_ENV.argument,
+        resume_start: IMAGE_ENV.resume_start,
+        resume_windows: IMAGE_ENV.resume_windows,
         xl: IMAGE_ENV.xl,
     };
-    env.relocate(STATE.first_frame.get());
+    let pages = layout::PINNED_PAGES + image_pages();
+    env.relocate(STATE.first_frame.get(), pages).expect("the kernel has loaded the image");
     // SAFETY: see `Current`.
     unsafe { CURRENT.0.get().write(env) }
 }
@@ -213,6 +222,9 @@ pub fn open_gates() -> Result<(), Error> {
     if OPEN.get() { Ok(()) } else { open_gates_now() }
 }
 
+// Out of line, so that calls stay short.
+#[cold]
+#[inline(never)]
 fn open_gates_now() -> Result<(), Error> {
     // SAFETY: the context is the environment's own, with gates that can take what comes.
     unsafe { change(|env| (env.gate, env.agate) = (address(exos_gate), address(exos_agate)))? }

@@ -35,6 +35,13 @@ pub fn counters() -> Counters {
     unsafe { (&raw const (*exposed_info()).counters).read_volatile() }
 }
 
+/// Ticks of the clock so far, without a call.
+#[inline(always)]
+pub fn ticks() -> u32 {
+    // SAFETY: as above.
+    unsafe { (&raw const (*exposed_info()).counters.ticks).read_volatile() }
+}
+
 /// Where the kernel's tables stand.
 ///
 /// # Errors

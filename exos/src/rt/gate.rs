@@ -4,10 +4,11 @@
 //! `a0`-`a3`, `t0`-`t7` and `s0`-`s7` (long). The kernel puts the sender's name into `v1`; an answer is taken from the awaited environment
 //! only.
 //!
-//! Strategy of the caller. It parks what it wants to find again ([`super::park`]), notes whom it awaits, and transfers. The answer arrives at
-//! the gate, which goes on with what is parked. Where the awaited environment dies, the slice returns to a prologue, which finds that out.
+//! Strategy of the caller. It parks what it wants to find again, and whom it awaits
+//! ([`super::park`]), and transfers. The answer arrives at the gate, which goes on with what is
+//! parked. Where the awaited environment dies, the slice returns to a prologue, which finds that out.
 //! Three ways differ in what is parked: for a trusted callee, which keeps the registers that a function must keep, just `ra`;
-//! otherwise all of these.
+//! otherwise all of these, and the callee sees none of the caller's registers, `sp` included.
 //!
 //! Strategy of the callee. A request comes when the environment does not run, so something of its
 //! own is parked. It is served like an exception, on the exception stack below that, by a plain
@@ -15,9 +16,33 @@
 //! busy; and so is one that comes while an answer is awaited. One that nobody is there to serve is
 //! refused with a word of its own. What has come without an upcall while the mask was clear, the
 //! end of a slice above all, is made up for before a request is served: a server that only serves
-//! looks at it nowhere else.
+//! looks at it nowhere else. Messages without an answer are handled like requests, and refused like
+//! requests: one is handled at a time.
 //!
-//! Of a server's registers nothing reaches its clients but the answer; a caller that does not trust clears its own.
+//! # What makes a call right
+//!
+//! Environments that nobody trusts transfer to this one whenever it is parked. So:
+//!
+//! - An answer is taken only if what is parked *on top* awaits its sender: that goes on, and nothing
+//!   else. What is parked says itself whom it awaits, for as long as it is parked.
+//! - While what is on top awaits an answer, nothing is put above it: requests and messages are
+//!   refused before anything is changed, and the prologue runs nothing of this environment. So an
+//!   answer finds its call on top whenever it comes. (Above a call that was not sent yet, or whose
+//!   answer was taken already, there may be something, as where the message's page must be brought
+//!   in. That awaits nobody.)
+//! - What is parked on the exception stack is bounded: one request that is being served, and one
+//!   message that is being handled, whose functions the end of a slice has cut off.
+//! - What is not taken goes back to its sender, and its slice with it, before anything is done: used
+//!   for what is parked it would be a stranger's slice in which the callee answers, while this
+//!   environment's own stays with the callee. Requests and messages go back as refusals, answers as
+//!   [`Returned`](Kind::Returned), which never goes back itself, so that two libraries do not keep
+//!   each other busy. A sender that cannot be transferred to is yielded to. (Against those who give
+//!   the rest of a slice to the callee itself there is [`crate::lent`].)
+//!
+//! The refusal of a message is taken if its sender is parked on top; later the message counts as
+//! sent.
+//!
+//! Of a server's registers nothing reaches its clients but the answer.
 
 use super::context::ARGUMENT_BYTES;
 use super::park::{Parked, ParkedFunction, park, unpark};
@@ -124,14 +149,13 @@ global_asm!(
     "lw    $t1, {parked}($zero)",
     "sw    $t0, {resume}($sp)",
     "sw    $t1, {link}($sp)",
+    "sw    $v1, {awaited}($sp)",
     "sw    $ra, {trusting_ra}($sp)",
     "sw    $sp, {parked}($zero)",
-    "sw    $v1, {awaited}($zero)",
     "li    $t8, {short_request}",
     "li    $v0, {synchronous}",
     "syscall",                              // returns only if it is refused
     "move  $v0, $v1",
-    "sw    $zero, {awaited}($zero)",
     "b     1f",
     " lw   $t1, {link}($sp)",
     // The answer: a0, a1; or v0 = error: a refusal of the callee's, or the callee is gone, and with it our registers.
@@ -162,19 +186,18 @@ global_asm!(
     put_away!(),
     "lw    $v1, 16($sp)",
     "nop",                                  // hazard: load delay (MIPS I)
-    park!("exos_untrusted_resume"),
-    "sw    $v1, {awaited}($zero)",
+    park!("exos_untrusted_resume", "$v1"),
     "li    $t8, {short_request}",
     "move  $at, $zero",
-    ".irp  n, 8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,25,28,30,31",
+    ".irp  n, 8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,25,28,29,30,31",
     "move  $\\n, $zero",
     ".endr",
     "mthi  $zero",
     "mtlo  $zero",
     "li    $v0, {synchronous}",
     "syscall",                              // returns only if it is refused
+    "lw    $sp, {parked}($zero)",
     "move  $v0, $v1",
-    "sw    $zero, {awaited}($zero)",
     "exos_untrusted_resume:",
     unpark!(),
     "lw    $t0, 20($sp)",
@@ -191,12 +214,12 @@ global_asm!(
     "move  $t8, $a0",                       // t8 = &message
     "move  $v1, $a1",
     "sw    $a0, 0($sp)",                    // the caller has left room for arguments
-    park!("exos_long_resume"),
-    "sw    $v1, {awaited}($zero)",
+    park!("exos_long_resume", "$v1"),
     long_message!("lw   ", "0", "$t8"),
     "move  $at, $zero",
     "move  $t9, $zero",
     "move  $gp, $zero",
+    "move  $sp, $zero",
     "move  $fp, $zero",
     "move  $ra, $zero",
     "mthi  $zero",
@@ -204,9 +227,9 @@ global_asm!(
     "li    $t8, {long_request}",
     "li    $v0, {synchronous}",
     "syscall",                              // returns only if it is refused
-    "move  $v0, $v1",
+    "lw    $sp, {parked}($zero)",
     "b     2f",
-    " sw   $zero, {awaited}($zero)",
+    " move $v0, $v1",
     // The answer in the registers of a message; or v0 = error.
     "exos_long_resume:",
     "bnez  $v0, 2f",
@@ -222,16 +245,15 @@ global_asm!(
     // The gate. Entry: v1 = sender, t8 = kind, all else the message. The mask is clear.
     ".globl exos_gate",
     "exos_gate:",
-    "lw    $at, {awaited}($zero)",
-    "sltiu $v0, $t8, {message_kind}",
-    "bnez  $v0, 3f",                        // a request
-    " nop",
-    // An answer, or the refusal of one.
-    "bne   $at, $v1, 9f",                   // nobody awaits it
-    " addiu $v0, $t8, -{answer}",
     "lw    $sp, {parked}($zero)",
-    "sw    $zero, {awaited}($zero)",
-    "lw    $t9, {resume}($sp)",
+    "sltiu $v0, $t8, {message_kind}",
+    "lw    $at, {awaited}($sp)",            // at = whom what is parked awaits
+    "bnez  $v0, 3f",                        // a request
+    " addiu $v0, $t8, -{answer}",
+    // An answer, or the refusal of one.
+    "bne   $at, $v1, 9f",                   // not from there
+    " lw   $t9, {resume}($sp)",
+    "12:",
     "beqz  $v0, 4f",
     " xori $v0, $v0, {unserved}-{answer}",
     "sltu  $v0, $zero, $v0",                // whatever else it says, it is busy
@@ -241,10 +263,22 @@ global_asm!(
     "4:",
     "jr    $t9",
     " move $v0, $zero",
-    // Answers that nobody awaits are dropped: the slice is used for what is parked.
+
+    // Nobody awaits it. It may be the refusal of a message, whose sender is what is parked.
     "9:",
-    "j     exos_prologue",
-    " nop",
+    "lui   $at, %hi(exos_send_resume)",
+    "addiu $at, $at, %lo(exos_send_resume)",
+    "bne   $t9, $at, 1f",
+    " sltiu $at, $t8, {returned}",
+    "lw    $at, {frame_bytes}+16($sp)",     // at = the receiver
+    "nop",                                  // hazard: load delay (MIPS I)
+    "beq   $at, $v1, 12b",
+    " sltiu $at, $t8, {returned}",
+    "1:",
+    "bnez  $at, exos_gate_return",
+    " li   $t8, {returned}",
+    "b     exos_gate_yield",                // came back already
+    " move $a0, $v1",
 
     // A request.
     "3:",
@@ -253,16 +287,14 @@ global_asm!(
     "lw    $at, {serving}($zero)",
     "lw    $v0, {handlers}($v0)",           // v0 = handler
     "bnez  $at, 8f",                        // serves another one
-    " lw   $at, {parked}($zero)",
+    " addiu $t9, $sp, -{guard}",
     "beqz  $v0, 10f",                       // nobody is there to serve it
-    " addiu $t9, $at, -{guard}",
-    "sltiu $t9, $t9, {guard_to_end}+1",
+    " sltiu $t9, $t9, {guard_to_end}+1",
     "bnez  $t9, 5f",                        // what is parked stands on the exception stack: below it
-    " nop",
-    "ori   $at, $zero, {stack_end}",
+    " li   $t9, 1",
+    "ori   $sp, $zero, {stack_end}",
     "5:",
-    "addiu $sp, $at, -{served_bytes}",
-    "li    $t9, 1",
+    "addiu $sp, $sp, -{served_bytes}",
     "sw    $t9, {serving}($zero)",
     "li    $t9, {all}",
     "sw    $t9, {mask}($zero)",
@@ -314,17 +346,22 @@ global_asm!(
     "b     7b",
     " nop",
 
-    // Refused: the message goes back.
+    // Refused: the message goes back, with t8 = why; nothing has been changed but at, v0, t9 and sp.
     "10:",
-    "b     1f",
+    "b     exos_gate_return",
     " li   $t8, {unserved}",
     "8:",
     "li    $t8, {refusal}",
-    "1:",
+    "exos_gate_return:",
+    "move  $sp, $v1",                       // its own name: it learns nothing
     "move  $at, $zero",
     "move  $t9, $zero",
     "li    $v0, {synchronous}",
     "syscall",                              // returns only if it is refused
+    "move  $a0, $sp",
+    "exos_gate_yield:",
+    "li    $v0, {yield}",
+    "syscall",                              // yield(sender) returns only if it is gone
     "j     exos_prologue",
     " nop",
 
@@ -347,19 +384,25 @@ global_asm!(
     " nop",
 
     // The gate for messages without an answer. Entry: v1 = sender, a0-a3 = message. The mask is clear. What is left of the
-    // slice is used for what is parked.
+    // slice is used for what is parked, which awaits nobody.
     ".globl exos_agate",
     "exos_agate:",
+    "lw    $sp, {parked}($zero)",
     "lw    $v0, {handlers}+{message_kind}*4($zero)",
-    "lw    $at, {parked}($zero)",
-    "beqz  $v0, 9b",                        // nobody is there to take it
-    " addiu $t9, $at, -{guard}",
-    "sltiu $t9, $t9, {guard_to_end}+1",
-    "bnez  $t9, 5f",
+    "lw    $at, {awaited}($sp)",
+    "lw    $t9, {handling}($zero)",
+    "beqz  $v0, 10b",                       // nobody is there to take it
     " nop",
-    "ori   $at, $zero, {stack_end}",
+    "bnez  $at, 8b",                        // awaits an answer
+    " addiu $at, $sp, -{guard}",
+    "bnez  $t9, 8b",                        // handles another one
+    " sltiu $at, $at, {guard_to_end}+1",
+    "bnez  $at, 5f",
+    " li   $t9, 1",
+    "ori   $sp, $zero, {stack_end}",
     "5:",
-    "addiu $sp, $at, -{served_bytes}",
+    "addiu $sp, $sp, -{served_bytes}",
+    "sw    $t9, {handling}($zero)",
     "li    $t9, {all}",
     "sw    $t9, {mask}($zero)",
     "lw    $t9, {withheld}($zero)",
@@ -372,6 +415,7 @@ global_asm!(
     "jalr  $v0",                            // handler(a0, a1, a2, a3, caller)
     " nop",
     "sw    $zero, {mask}($zero)",
+    "sw    $zero, {handling}($zero)",
     "lw    $v0, {fpu_on}($zero)",
     "nop",                                  // hazard: load delay (MIPS I)
     "beqz  $v0, 1f",
@@ -399,11 +443,13 @@ global_asm!(
     kept = const offset_of!(Served, kept),
     message = const offset_of!(Served, message),
     parked = const address_of!(parked),
-    awaited = const address_of!(awaited),
+    awaited = const offset_of!(ParkedFunction, parked.awaited),
     serving = const address_of!(serving),
+    handling = const address_of!(handling),
     handlers = const address_of!(handlers),
     mask = const address_of!(queue.mask),
     withheld = const address_of!(queue.withheld),
+    yield = const Number::r#yield as u32,
     fpu = const Number::fpu as u32,
     fpu_on = const address_of!(fpu.on),
     all = const ALL,
@@ -416,6 +462,7 @@ global_asm!(
     answer = const Kind::Answer as u32,
     refusal = const Kind::Refusal as u32,
     unserved = const Kind::Unserved as u32,
+    returned = const Kind::Returned as u32,
     refused = const UNSERVED,
     synchronous = const SYNCHRONOUS,
     lost_registers = sym lost_registers,
@@ -426,6 +473,8 @@ const _: () = {
     // Compared with 0, and an index into the handlers.
     assert!(Kind::ShortRequest as u32 == 0 && Kind::LongRequest as u32 == 1 && Kind::Message as u32 == 2);
     assert!(Kind::Answer as u32 == 3 && Kind::Refusal as u32 == 4 && Kind::Unserved as u32 == 5);
+    // All that comes to the gate goes back, if it is not taken, but this.
+    assert!(Kind::Returned as u32 == 6);
     assert!(BUSY == UNSERVED + 1);
     assert!(offset_of!(ParkedTrusting, parked) == 0 && offset_of!(ParkedFunction, parked) == 0);
 };
@@ -451,11 +500,11 @@ unsafe extern "C" {
 pub enum Failure {
     /// The kernel's reason.
     Kernel(Error),
-    /// The callee's library has refused it: it serves another request, or awaits an answer. Later
-    /// it may take it.
+    /// The callee's library has refused it: it serves another request, or handles another message,
+    /// or awaits an answer. Later it may take it.
     Busy,
     /// The callee's library has refused it: the callee serves no requests of this kind, short or
-    /// long. Unless it is about to begin, it never takes one.
+    /// long, or takes no messages. Unless it is about to begin, it never takes one.
     Unserved,
 }
 
@@ -485,6 +534,11 @@ pub fn call_untrusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], 
 pub fn call_long(pid: Pid, message: &mut LongMessage) -> Result<(), Failure> {
     // SAFETY: as above.
     failure(unsafe { exos_call_long(message, pid.0) })
+}
+
+/// Sends four words to an environment, which gets the rest of the slice. The mask must be clear.
+pub fn send(pid: Pid, words: [u32; 4]) -> Result<(), Failure> {
+    failure(super::park::send(pid, words))
 }
 
 /// Handles what has come, and gives up the processor if the slice is over.

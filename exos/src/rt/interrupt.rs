@@ -38,6 +38,16 @@ global_asm!(
     "WINDOW table_miss {table_miss}+{epc}",
     "WINDOW interrupt {interrupt_slot}",
     ".purgem WINDOW",
+    // The last leads back to where an upcall fell that is deferred. The mask is clear, so that there is nothing to look for.
+    "exos_window_deferred:",
+    "lw    $a0, {intx}+0($zero)",
+    "lw    $a1, {intx}+4($zero)",
+    "lw    $a2, {intx}+8($zero)",
+    "lw    $k0, {deferred_epc}($zero)",     // the resume sequence
+    "nop",                                  // hazard: load delay (MIPS I)
+    "jr    $k0",
+    " nop",
+    ".org  exos_window_exception + {windows_bytes}",
 
     // Making up for an upcall: as if it came now, where the window leads.
     ".macro MAKE_UP name slot",
@@ -64,22 +74,11 @@ global_asm!(
     "subu  $a1, $a0, $a1",                  // a1 = place in the core
     "sltiu $a2, $a1, %lo(__pinned_text_core_end - {core})",
     "beqz  $a2, 4f",
-    " sltiu $a2, $a1, {windows_bytes}",
-    // In the core. A window is begun again.
-    "beqz  $a2, 5f",
-    " srl  $a2, $a0, {window_shift}",
-    "sll   $a0, $a2, {window_shift}",
-    "5:",
-    "li    $a1, 1",
+    " li   $a1, 1",
+    // In the core; of a window, at its beginning.
     "sw    $a1, {deferred}($zero)",
-    "sw    $a0, {deferred_epc}($zero)",
-    "lw    $a0, {intx}+0($zero)",
-    "lw    $a1, {intx}+4($zero)",
-    "lw    $a2, {intx}+8($zero)",
-    "lw    $k0, {deferred_epc}($zero)",     // the resume sequence; no upcall can come
-    "nop",                                  // hazard: load delay (MIPS I)
-    "jr    $k0",
-    " nop",
+    "j     exos_window_deferred",
+    " sw   $a0, {deferred_epc}($zero)",
 
     "4:",
     "sw    $a0, {interrupt_slot}($zero)",
@@ -109,7 +108,6 @@ global_asm!(
 
     core = const layout::PINNED_TEXT.start,
     windows_bytes = const WINDOWS * WINDOW_BYTES,
-    window_shift = const WINDOW_BYTES.trailing_zeros(),
     interrupted = const address_of!(interrupted),
     deferred = const address_of!(deferred),
     deferred_epc = const address_of!(deferred_epc),

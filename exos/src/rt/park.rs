@@ -1,17 +1,19 @@
 //! Giving up the processor, and having it again: `yield` and the prologue (thesis 3.3, .7).
 //!
-//! Who gives up the processor pushes onto its stack what it wants to find again, at least the two words of `Parked`, and notes the
-//! stack pointer in the state. That is parked; there may be more below it, each with the one before in `link`, as requests are served
-//! by an environment that is parked itself (see [`super::gate`]). The prologue, where each slice begins, goes on with what was parked last. So a
-//! program saves just what it needs: a function that yields, what a function must preserve; the end of a slice is an interrupt, which has
+//! Who gives up the processor pushes onto its stack what it wants to find again, at least the three
+//! words of `Parked`, and notes the stack pointer in the state. That is parked; there may be more
+//! below it, each with the one before in `link`, as requests are served by an environment that is
+//! parked itself (see [`super::gate`]). Below all is a frame that has nothing to go on with, so there
+//! always is one. The prologue, where each slice begins, goes on with what was parked last; where
+//! that awaits an answer, it has the one work who is to give it. So a program saves just what it needs: a function that yields, what a function must preserve; the end of a slice is an interrupt, which has
 //! pushed all registers before it yields.
 //!
 //! While something is parked the mask is clear: an upcall would come between.
 
-use super::state::address_of;
+use super::state::{STATE, address_of};
 use super::{call, fpu};
-use aegis_abi::calls::Number;
 use aegis_abi::calls::transfer::ASYNCHRONOUS;
+use aegis_abi::calls::{NEXT, Number};
 use aegis_abi::{Error, Pid};
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -23,6 +25,9 @@ pub(super) struct Parked {
     pub resume: u32,
     /// What was parked before.
     pub link: u32,
+    /// The environment whose answer is awaited, and that alone may be what it goes on with; 0: none,
+    /// and it goes on when the program has the processor.
+    pub awaited: u32,
 }
 
 /// What a function that gives up the processor pushes: the registers that it must preserve.
@@ -36,9 +41,10 @@ pub(super) struct ParkedFunction {
     pub ra: u32,
 }
 
-/// Pushes a [`ParkedFunction`] that goes on at `$resume`, with `t0` and `t1`. Needs the operands of [`park_operands`].
+/// Pushes a [`ParkedFunction`] that goes on at `$resume` and awaits whom the register `$awaited`
+/// names, with `t0` and `t1`.
 macro_rules! park {
-    ($resume:literal) => {
+    ($resume:literal, $awaited:literal) => {
         concat!(
             "addiu $sp, $sp, -{frame_bytes}\n",
             "lui   $t0, %hi(",
@@ -50,6 +56,9 @@ macro_rules! park {
             "lw    $t1, {parked}($zero)\n",
             "sw    $t0, {resume}($sp)\n",
             "sw    $t1, {link}($sp)\n",
+            "sw    ",
+            $awaited,
+            ", {awaited}($sp)\n",
             "sw    $s0, {s}+0($sp)\n",
             "sw    $s1, {s}+4($sp)\n",
             "sw    $s2, {s}+8($sp)\n",
@@ -90,6 +99,8 @@ macro_rules! unpark {
 
 pub(super) use {park, unpark};
 
+const _: () = assert!(size_of::<Parked>() == size_of::<[u32; 3]>() && offset_of!(Parked, resume) == 0);
+
 global_asm!(
     ".section .text.exos_park, \"ax\", @progbits",
     ".set push",
@@ -99,7 +110,7 @@ global_asm!(
     // u32 exos_yield(pid): gives up the processor; an error code if it cannot, 0 when the processor is back. The mask is clear.
     ".globl exos_yield",
     "exos_yield:",
-    park!("exos_yield_resume"),
+    park!("exos_yield_resume", "$zero"),
     "li    $v0, {yield}",
     "syscall",                              // returns only if it is refused
     "move  $v0, $v1",
@@ -109,40 +120,55 @@ global_asm!(
     "jr    $ra",
     " nop",
 
-    // u32 exos_send(a0, a1, a2, a3, pid): transfers asynchronously, with four words as a message. As exos_yield otherwise.
+    // u32 exos_send(a0, a1, a2, a3, pid): transfers asynchronously, with four words as a message, and
+    // nothing else to be seen. It goes on when the processor is back: with 0, or at once with an error
+    // code if the receiver's gate refuses the message (see exos_gate, which finds the receiver in the
+    // place of the fifth argument).
     ".globl exos_send",
     "exos_send:",
     "lw    $v1, 16($sp)",
-    "nop",                                  // hazard: load delay (MIPS I)
-    park!("exos_yield_resume"),
+    park!("exos_send_resume", "$zero"),
+    "move  $at, $zero",
+    ".irp  n, 8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,28,29,30,31",
+    "move  $\\n, $zero",
+    ".endr",
+    "mthi  $zero",
+    "mtlo  $zero",
     "li    $v0, {asynchronous}",
     "syscall",                              // returns only if it is refused
-    "b     exos_yield_resume",
-    " move $v0, $v1",
+    "lw    $sp, {parked}($zero)",
+    "move  $v0, $v1",
+    ".globl exos_send_resume",
+    "exos_send_resume:",
+    unpark!(),
+    "jr    $ra",
+    " nop",
 
     // The prologue. Entry: all registers 0. Goes on with what was parked last; where that awaits an answer, has the one work who is to
     // give it, as long as that exists.
     ".globl exos_prologue",
     "exos_prologue:",
-    "lw    $a0, {awaited}($zero)",
     "lw    $sp, {parked}($zero)",
-    "bnez  $a0, 1f",
-    " li   $v0, {yield}",
-    "beqz  $sp, 2f",                        // nothing is parked
-    " nop",
+    "li    $v0, {yield}",
+    "lw    $a0, {awaited}($sp)",
     "lw    $t9, {resume}($sp)",
-    "nop",                                  // hazard: load delay (MIPS I)
+    "bnez  $a0, 1f",
+    " nop",
     "jr    $t9",
     " move $v0, $zero",
     "1:",
     "syscall",                              // yield(awaited) returns only if it is refused
     "lw    $t9, {resume}($sp)",
-    "sw    $zero, {awaited}($zero)",
+    "move  $v0, $v1",
     "jr    $t9",
-    " move $v0, $v1",
-    "2:",
+    " nop",
+
+    // Where the lowest frame goes on: nothing is parked.
+    "exos_nothing_parked:",
+    "li    $a0, {next}",
+    "li    $v0, {yield}",
     "syscall",                              // yield(NEXT) does not return
-    "b     exos_prologue",
+    "b     exos_nothing_parked",
     " nop",
     ".set pop",
     frame_bytes = const size_of::<ParkedFunction>(),
@@ -153,7 +179,8 @@ global_asm!(
     fp = const offset_of!(ParkedFunction, fp),
     ra = const offset_of!(ParkedFunction, ra),
     parked = const address_of!(parked),
-    awaited = const address_of!(awaited),
+    awaited = const offset_of!(ParkedFunction, parked.awaited),
+    next = const NEXT.0,
     yield = const Number::r#yield as u32,
     asynchronous = const ASYNCHRONOUS,
 );
@@ -161,8 +188,16 @@ global_asm!(
 unsafe extern "C" {
     /// The prologue, for the environment's context. Not to be called.
     pub fn exos_prologue();
+    fn exos_nothing_parked();
     safe fn exos_yield(pid: u32) -> u32;
     safe fn exos_send(a0: u32, a1: u32, a2: u32, a3: u32, pid: u32) -> u32;
+}
+
+/// Parks the lowest frame. The first to be called: before, nothing may give up the processor.
+pub fn start() {
+    let [resume, ..] = &STATE.bottom;
+    resume.set(exos_nothing_parked as *const () as usize as u32);
+    STATE.parked.set(address_of!(bottom) as u32);
 }
 
 /// Gives up the processor: to an environment, or to whoever is next. The mask must be clear.
@@ -175,10 +210,11 @@ pub fn give_up(pid: Pid) -> Result<(), Error> {
     given_up
 }
 
-/// Sends four words to an environment, which gets the rest of the slice. The mask must be clear.
-pub fn send(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<(), Error> {
+/// Sends four words to an environment, which gets the rest of the slice: an error code, or 0. The
+/// mask must be clear.
+pub(super) fn send(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> u32 {
     fpu::put_away();
-    result(exos_send(a0, a1, a2, a3, pid.0))
+    exos_send(a0, a1, a2, a3, pid.0)
 }
 
 /// What an error code means.

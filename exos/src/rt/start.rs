@@ -1,7 +1,7 @@
 //! From the kernel's jump to `main`.
 
 use super::state::{DIRECTORY, STATE};
-use super::{env, heap, memory};
+use super::{env, heap, memory, park};
 use crate::input;
 use crate::interrupts;
 use crate::layout;
@@ -112,6 +112,7 @@ pub fn image_pages() -> u32 {
 /// Maps the rest of the address space, as the layout has it.
 extern "C" fn prepare(first_frame: u32, info_frame: u32) {
     STATE.first_frame.set(first_frame);
+    park::start();
     env::start();
     input::start();
     // From here on slices may end.

@@ -157,12 +157,14 @@ pub struct State {
     pub queue: Queue,
     /// The repossession vector.
     pub vector: Vector,
-    /// Stack pointer of what goes on when the program has the processor again: see [`super::park`]. 0: nothing.
+    /// Stack pointer of what goes on when the program has the processor again: see [`super::park`].
     pub parked: Cell<u32>,
-    /// The environment whose answer is awaited, by what is parked; 0: none.
-    pub awaited: Cell<u32>,
+    /// The lowest of what is parked: a frame of three words.
+    pub bottom: [Cell<u32>; 3],
     /// Is a request being served?
     pub serving: Cell<u32>,
+    /// Is a message being handled?
+    pub handling: Cell<u32>,
     /// 1: an upcall came when the library could not take it, and is to be made up for: see [`super::interrupt`].
     pub deferred: Cell<u32>,
     /// Where the last upcall fell: for the tests, which see to it that they fall everywhere.
@@ -256,8 +258,9 @@ pub static STATE: State = State {
         entries: [const { [zero(), zero()] }; REPOSSESSION_ENTRIES],
     },
     parked: zero(),
-    awaited: zero(),
+    bottom: zeros(),
     serving: zero(),
+    handling: zero(),
     deferred: zero(),
     interrupted: zero(),
     deferred_epc: zero(),

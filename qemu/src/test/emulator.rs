@@ -9,10 +9,10 @@ use crate::archive::Entry;
 use crate::board::{Board, Counting, Input};
 use crate::cargo::{Workspace, command_line, words_of};
 use crate::case::{Case, Expect};
-use crate::cases::cases;
+use crate::cases::{cases, clock};
 use crate::counts::Counts;
 use crate::figure;
-use crate::image::{self, Kernel, Program};
+use crate::image::{self, Kernel, Program, Programs};
 use crate::machine::Machine;
 use crate::run::{BOOT, CLOCK_OPTION, COUNTING, DETERMINISTIC_CLOCK, NO_CLOCK};
 use crate::session::{End, Errors, Patience};
@@ -20,11 +20,11 @@ use crate::symbols::Symbols;
 use anyhow::{Context, Result};
 use std::path::Path;
 
-/// Runs all cases on a machine: those of the table, and the test programs that it does not name.
-pub fn run(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<()> {
+/// Runs all cases on a machine: those of the table, and the test programs that it does not name; on Malta again at so many other phases of
+/// the clock of instructions.
+pub fn run(workspace: &Workspace, built: &Built, phases: u32, report: &mut Report) -> Result<()> {
     let Built { machine, programs, .. } = built;
     let machine = *machine;
-    let mut cases = cases(machine);
     // A program that does not build is a failed test, and no other.
     for failure in &programs.broken {
         let name = format!("{machine}::{}", failure.name);
@@ -32,23 +32,12 @@ pub fn run(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<
             report.always_failed(&name, &words_of([failure]));
         }
     }
-    for program in programs.built.iter().filter(|program| program.is_check) {
-        if !cases.iter().any(|case| case.is_about(&program.name)) {
-            cases.push(Case::tap(&program.name));
-        }
-    }
-    cases.retain(|case| case.only.is_none_or(|only| only == machine));
-    for case in &mut cases {
-        case.name = format!("{machine}::{}", case.name);
-        let is_counted = !case.checks.is_empty();
-        if is_counted {
-            case.features.push(COUNTING);
-        }
-        // Tests are to be the same in every run.
-        if !case.command_line.contains(CLOCK_OPTION) {
-            let clock = if is_counted { NO_CLOCK } else { DETERMINISTIC_CLOCK };
-            case.command_line = format!("{clock} {}", case.command_line);
-        }
+    let mut cases = all_cases(machine, programs);
+    if machine == Machine::Malta {
+        cases.extend(
+            (1..=phases)
+                .flat_map(|n| all_cases(machine, programs).into_iter().filter_map(move |case| at_phase(case, n))),
+        );
     }
     cases.retain(|case| report.may_want(&case.name));
     // Cases with the same kernel stand together, since cargo keeps one of them at hand.
@@ -84,6 +73,38 @@ pub fn run(workspace: &Workspace, built: &Built, report: &mut Report) -> Result<
         }
     }
     Ok(())
+}
+
+/// The cases of the table, and the test programs that it does not name.
+fn all_cases(machine: Machine, programs: &Programs) -> Vec<Case> {
+    let mut cases = cases(machine);
+    for program in programs.built.iter().filter(|program| program.is_check) {
+        if !cases.iter().any(|case| case.is_about(&program.name)) {
+            cases.push(Case::tap(&program.name));
+        }
+    }
+    cases.retain(|case| case.only.is_none_or(|only| only == machine));
+    for case in &mut cases {
+        case.name = format!("{machine}::{}", case.name);
+        let is_counted = !case.checks.is_empty();
+        if is_counted {
+            case.features.push(COUNTING);
+        }
+        // Tests are to be the same in every run.
+        if !case.command_line.contains(CLOCK_OPTION) {
+            let clock = if is_counted { NO_CLOCK } else { DETERMINISTIC_CLOCK };
+            case.command_line = format!("{clock} {}", case.command_line);
+        }
+    }
+    cases
+}
+
+/// The case at phase `n` of the clock of instructions, if it runs under that.
+fn at_phase(case: Case, n: u32) -> Option<Case> {
+    let rest = case.command_line.strip_prefix(DETERMINISTIC_CLOCK).filter(|rest| rest.starts_with(' '))?;
+    let (machine, name) = case.name.split_once("::")?;
+    let (name, command_line) = (format!("{machine}::phase {n}::{name}"), clock(n, rest));
+    Some(Case { name, command_line, ..case })
 }
 
 fn run_case(

@@ -31,6 +31,9 @@ pub struct Options {
     /// Pass even where tests are left out for want of something that can be installed
     #[arg(long)]
     allow_missing: bool,
+    /// On malta, run the tests under the clock of instructions again at so many other phases, each tick moved a little
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    phases: u32,
     /// Only tests whose name contains this
     filter: Option<String>,
 }
@@ -88,7 +91,7 @@ pub fn main(workspace: &Workspace, options: &Options) -> Result<u8> {
             report.always_missing(&format!("{}::*", built.machine), why);
             continue;
         }
-        emulator::run(workspace, built, &mut report)?;
+        emulator::run(workspace, built, options.phases, &mut report)?;
         debugger::run(workspace, built, &mut report)?;
     }
     if terminal::interrupted() {

@@ -1,10 +1,11 @@
 //! The TLB calls.
 
 use super::model::*;
+use crate::kernel::FIRST;
 use crate::machine::{Machine, Refill};
 use crate::{Kernel, Miss};
 use aegis_abi::calls::Number;
-use aegis_abi::{Error, Lo};
+use aegis_abi::{Error, Lo, Mapping};
 use stlb::{Geometry, Mips32, R3000};
 
 const WRITE: u32 = Number::tlbwr as u32;
@@ -88,6 +89,25 @@ fn a_guaranteed_page_is_refilled_and_its_neighbour_is_not() {
     assert_eq!(kernel.miss(GUARANTEED_VA + 0x1000), Miss::Upcall);
     assert_eq!(*kernel.machine.counts.borrow(), [Refill::Guaranteed]);
     kernel.check().unwrap();
+}
+
+#[test]
+fn of_two_guaranteed_pages_of_a_pair_the_miss_of_one_binds_both() {
+    for missed in [GUARANTEED_VA, GUARANTEED_VA + 0x1000] {
+        let mut kernel = kernel::<Mips32>();
+        let mut env = good_env();
+        env.xl[0] = Mapping { va: GUARANTEED_VA + 0x1000, lo: Lo::read_only(GUARANTEED_FRAME).0 };
+        put(&kernel, page(FIRST) | ENV_OFFSET, &env);
+        kernel.call(Number::e_set as u32, [GUARANTEED_VA | ENV_OFFSET, 0, 0, 0]).unwrap();
+        assert_eq!(kernel.miss(missed), Miss::Refilled);
+        kernel.check().unwrap();
+        let line = kernel.machine.stlb().probe(kernel.context_register(missed)).unwrap();
+        assert!(line.lo[0].w() && line.lo[1].v() && !line.lo[1].w());
+        assert_eq!(*kernel.machine.counts.borrow(), [Refill::Guaranteed], "a miss is counted once");
+        kernel.call(FLUSH, [0; 4]).unwrap();
+        assert_eq!(kernel.machine.stlb().probe(kernel.context_register(missed)), None);
+        kernel.check().unwrap();
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::model::*;
 use crate::Kernel;
 use crate::boot::BootError;
+use aegis_abi::ImageError;
 use stlb::Mips32;
 
 /// A tar archive with one file.
@@ -37,8 +38,8 @@ fn what_cannot_be_booted_is_said() {
     assert_eq!(boot(&junk, ""), Err(BootError::NoName));
     assert_eq!(boot(&[], "tour"), Err(BootError::NoArchive));
     assert_eq!(boot(&junk, "tower"), Err(BootError::NoProgram));
-    assert_eq!(boot(&junk, "  tour with arguments"), Err(BootError::NotExecutable));
-    assert_eq!(boot(&archive("tour", &[]), "tour"), Err(BootError::NotExecutable));
+    assert_eq!(boot(&junk, "  tour with arguments"), Err(BootError::Image(ImageError::NotExecutable)));
+    assert_eq!(boot(&archive("tour", &[]), "tour"), Err(BootError::Image(ImageError::NotExecutable)));
 }
 
 #[test]
@@ -54,8 +55,8 @@ fn a_truncated_or_foreign_elf_file_is_refused() {
     for end in 0..elf.len() {
         assert!(boot(&archive("tour", &elf[..end]), "tour").is_err(), "{end} bytes");
     }
-    assert_eq!(boot(&archive("tour", &elf), "tour"), Err(BootError::NoContext));
+    assert_eq!(boot(&archive("tour", &elf), "tour"), Err(BootError::Image(ImageError::NoContext)));
     let mut foreign = elf.clone();
     foreign[18] = 62; // EM_X86_64
-    assert_eq!(boot(&archive("tour", &foreign), "tour"), Err(BootError::NotExecutable));
+    assert_eq!(boot(&archive("tour", &foreign), "tour"), Err(BootError::Image(ImageError::NotExecutable)));
 }

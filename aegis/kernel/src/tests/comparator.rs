@@ -1,6 +1,6 @@
 //! The clock's comparator, on a processor that the host takes away.
 
-use crate::comparator::{Comparator, arm};
+use crate::comparator::{Comparator, Jitter, arm};
 use proptest::prelude::*;
 use std::cell::{Cell, RefCell};
 
@@ -146,6 +146,20 @@ fn ticks_keep_their_distance_and_those_that_are_over_are_left_out() {
 }
 
 proptest! {
+    #[test]
+    fn ticks_that_are_moved_are_as_many(seed: u32, range in 1..PERIOD) {
+        let (mut jitter, mut now, mut places) = (Jitter::new(seed), 0u64, std::collections::BTreeSet::new());
+        for tick in 1..200u64 {
+            let counts;
+            (counts, jitter) = jitter.next(PERIOD, range);
+            now += u64::from(counts);
+            let late = now - tick * u64::from(PERIOD);
+            prop_assert!(late < u64::from(range) && (seed != 0 || late == 0), "tick {tick} is late by {late}");
+            places.insert(late);
+        }
+        prop_assert!(seed == 0 || range < 64 || places.len() > 32, "they fall on {places:?}");
+    }
+
     #[test]
     fn a_tick_comes_soon_whatever_the_host_takes(
         count: u32,

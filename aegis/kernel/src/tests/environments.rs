@@ -111,7 +111,7 @@ fn errors_of_e_alloc() {
     }
     const QUEUE_BYTES: u32 = size_of::<aegis_abi::InterruptQueue>() as u32;
     type Spoil = fn(&mut Env);
-    let spoilt: [(Spoil, Error); 15] = [
+    let spoilt: [(Spoil, Error); 20] = [
         (|env| env.ih = 2 * HANDLER + 1, Error::BadHandler),
         (|env| env.epi = 0x8000_0000, Error::BadHandler),
         (|env| env.pro = 4, Error::BadHandler),
@@ -119,6 +119,11 @@ fn errors_of_e_alloc() {
         (|env| env.gate = 4, Error::BadHandler),
         (|env| env.agate = 4, Error::BadHandler),
         (|env| env.status = 1, Error::BadStatus),
+        (|env| (env.resume_start, env.resume_windows) = (0x2010, 1), Error::BadResume),
+        (|env| (env.resume_start, env.resume_windows) = (0, 1), Error::BadResume),
+        (|env| (env.resume_start, env.resume_windows) = (0x8000_0000, 1), Error::BadResume),
+        (|env| (env.resume_start, env.resume_windows) = (0x2fe0, 2), Error::BadResume),
+        (|env| (env.resume_start, env.resume_windows) = (0x2000, u32::MAX), Error::BadResume),
         (|env| env.intx_save_area = FRAME << PAGE_SHIFT | 8, Error::Misaligned),
         (|env| env.iq = FRAME << PAGE_SHIFT | 2, Error::Misaligned),
         (|env| env.iq = (FRAME << PAGE_SHIFT) + 0x1000 - QUEUE_BYTES + 4, Error::BadLength),

@@ -51,6 +51,26 @@ fn set_iq(kernel: &mut Tested, iq: u32) {
 }
 
 #[test]
+fn who_is_interrupted_in_a_window_begins_it_again() {
+    let mut kernel = family(1);
+    assert_eq!(kernel.restart(0x2044), 0x2044, "there is none");
+    let env = Env { resume_start: 0x2040, resume_windows: 2, ..good_env() };
+    put(&kernel, page(FIRST) | ENV_OFFSET, &env);
+    call(&mut kernel, Number::e_set, GUARANTEED_VA | ENV_OFFSET);
+    for (pc, restarted) in
+        [(0x203c, 0x203c), (0x2080, 0x2080), (0, 0), (u32::MAX, u32::MAX), (0x8000_2044, 0x8000_2044)]
+    {
+        assert_eq!(kernel.restart(pc), restarted);
+    }
+    for place in (0..64).step_by(4) {
+        assert_eq!(kernel.restart(0x2040 + place), 0x2040 + place / 32 * 32);
+    }
+    // Of another one nothing is known.
+    kernel.machine.set_current(1);
+    assert_eq!(kernel.restart(0x2044), 0x2044);
+}
+
+#[test]
 fn an_interrupt_stands_in_the_queue_and_calls_the_handler_up() {
     let mut kernel = family(1);
     unmask(&kernel, FIRST);
@@ -270,7 +290,9 @@ fn the_input_is_passed_on_and_returns_to_the_first_environment() {
     kernel.machine.set_current(2);
     call(&mut kernel, Number::console_focus, names[3]);
     fails(&mut kernel, Number::console_focus, [names[2], 0, 0, 0], Error::NotPermitted);
+    // It cannot be kept from the first environment.
     kernel.machine.set_current(FIRST);
+    kernel.environments[3].record.writers = 0;
     call(&mut kernel, Number::console_focus, names[1]);
     // What waits goes to whoever has it next, also where that is by a death.
     set_queue(&kernel, 1, |queue| queue.room = 0);
@@ -278,6 +300,60 @@ fn the_input_is_passed_on_and_returns_to_the_first_environment() {
     call(&mut kernel, Number::e_free, names[1]);
     console_interrupt(&mut kernel);
     assert_eq!([0, 2].map(|n| queue(&kernel, n).head), [1, 1]);
+}
+
+#[test]
+fn the_input_goes_back_to_whoever_gave_it() {
+    let with = |kernel: &Tested| kernel.input.holder();
+    let pass = |kernel: &mut Tested, by: usize, to: usize| {
+        kernel.machine.set_current(by);
+        let name = pid(kernel, to);
+        call(kernel, Number::console_focus, name);
+        kernel.check().unwrap();
+    };
+    let chain = || {
+        let mut kernel = family(4);
+        [(FIRST, 1), (1, 2), (2, 3)].into_iter().for_each(|(by, to)| pass(&mut kernel, by, to));
+        assert_eq!(with(&kernel), 3);
+        kernel
+    };
+    // Deaths, in any order.
+    for (order, then) in [([3, 2, 1], [2, 1, FIRST]), ([1, 2, 3], [3, 3, FIRST]), ([2, 3, 1], [3, 1, FIRST])] {
+        let mut kernel = chain();
+        for (dead, holder) in order.into_iter().zip(then) {
+            kernel.machine.set_current(FIRST);
+            kernel.destroy(dead);
+            kernel.check().unwrap();
+            assert_eq!(with(&kernel), holder, "after the death of {dead} in {order:?}");
+        }
+    }
+    // Given back, to one who gave it; who had it in between is passed over from then on.
+    let mut kernel = chain();
+    pass(&mut kernel, 3, 1);
+    assert_eq!(with(&kernel), 1);
+    kernel.machine.set_current(FIRST);
+    kernel.destroy(1);
+    assert_eq!(with(&kernel), FIRST);
+    // A writer of the one who has it, who gave it before, gives it to another: it comes back to the writer.
+    let mut kernel = chain();
+    kernel.environments[3].record.writers |= 1 << 2;
+    pass(&mut kernel, 2, 4);
+    kernel.machine.set_current(FIRST);
+    kernel.destroy(4);
+    assert_eq!(with(&kernel), 2);
+    // One who never had it takes it in the holder's name.
+    let mut kernel = chain();
+    kernel.environments[3].record.writers |= 1 << 4;
+    pass(&mut kernel, 4, 4);
+    kernel.machine.set_current(FIRST);
+    kernel.destroy(4);
+    assert_eq!(with(&kernel), 3);
+    // To oneself it changes nothing, and the first environment can always take it.
+    pass(&mut kernel, 3, 3);
+    assert_eq!(with(&kernel), 3);
+    kernel.environments[3].record.writers = 0;
+    pass(&mut kernel, FIRST, FIRST);
+    assert_eq!(with(&kernel), FIRST);
 }
 
 /// What happens while a program spoils its queue.

@@ -434,7 +434,7 @@ impl Snapshot {
 }
 
 pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
-    let Kernel { machine, schedule, revocation, input, input_waits, upcall, fpu_user, .. } = kernel;
+    let Kernel { machine, schedule, revocation, input, input_waits, due, fpu_user, .. } = kernel;
     let Kernel { environments, slices, frames, .. } = kernel;
     let mut lines = Vec::new();
     machine.stlb().scan(0, 0, |line| {
@@ -458,7 +458,7 @@ pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
     let Model { tlb, data, console, received, listening, stopped, current, .. } = machine;
     let Model { holder, running, fpu, fpu_on, synced, .. } = machine;
     let state = format!(
-        "{schedule:?} {revocation:?} {input} {input_waits} {upcall:?} {fpu_user:?} {lines:?} {records:?} {held:?} {free:?} {slices:?} {living:?} \
+        "{schedule:?} {revocation:?} {input:?} {input_waits} {due:?} {fpu_user:?} {lines:?} {records:?} {held:?} {free:?} {slices:?} {living:?} \
          {blocks:?} {tlb:?} {data:?} {console:?} {received:?} {listening:?} {stopped:?} {current:?} {holder:?} {running:?} {fpu:?} {fpu_on:?} {synced:?}"
     );
     let generations = environments.iter().map(|environment| environment.record.generation).collect();

@@ -182,6 +182,44 @@ fn bindings_of_what_is_taken_are_broken_and_save_areas_lost() {
 }
 
 #[test]
+fn nobody_is_called_up_into_a_save_area_that_is_taken_in_the_same_tick() {
+    // The timer is due in the very tick in which the term of the revocation ends, or in that tick the slice, too.
+    for alone in [true, false] {
+        let mut kernel = hog(OTHER);
+        let frame = *owned(&kernel, FIRST).last().unwrap();
+        set_queue(&kernel, FIRST, |queue| queue.mask = u32::MAX);
+        e_set(&mut kernel, |env| env.intx_save_area = frame << PAGE_SHIFT).unwrap();
+        assert_eq!(alloc(&mut kernel, HUNGRY), Err(Error::TryAgain));
+        if alone {
+            for n in [HUNGRY, OTHER] {
+                kernel.call(Number::s_free as u32, [n as u32, 0, 0, 0]).unwrap();
+            }
+        }
+        while kernel.environments[FIRST].context.intx.is_some() {
+            assert_eq!(kernel.current(), FIRST);
+            kernel.call(Number::timer as u32, [1, 0, 0, 0]).unwrap();
+            let upcall = tick(&mut kernel);
+            let lost = kernel.environments[FIRST].context.intx.is_none();
+            assert_eq!(upcall.is_none(), lost, "{upcall:?}");
+            assert!(!lost || queue(&kernel, FIRST).withheld == 1, "it finds out when it looks");
+            set_queue(&kernel, FIRST, |queue| (queue.mask, queue.tail, queue.withheld) = (u32::MAX, queue.head, 0));
+            loop {
+                if alone || lost {
+                    break;
+                }
+                kernel.call(YIELD, [NEXT.0, 0, 0, 0]).unwrap();
+                if kernel.current() == FIRST {
+                    break;
+                }
+                tick(&mut kernel);
+            }
+        }
+        assert_eq!(kernel.frames.owner(frame), Owner::Nobody);
+        kernel.check().unwrap();
+    }
+}
+
+#[test]
 fn a_shared_frame_is_taken_from_all_unless_one_of_them_has_reserved_it() {
     let mut kernel = hog(OTHER);
     let all = owned(&kernel, FIRST);

@@ -6,13 +6,22 @@ use core::str::FromStr;
 
 pub use super::this::interrupts::{LINES, enable, handle};
 
+/// Where the ticks of the clock of instructions fall, at the same rate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Course {
+    /// Instructions by which the first tick comes earlier; all others follow.
+    pub phase: u32,
+    /// Seed of what moves each tick by up to 64 instructions; 0: none is moved.
+    pub jitter: u32,
+}
+
 /// A device that can interrupt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Source {
     /// A clock that ticks in real time.
     RealTimeClock,
     /// A clock that ticks whenever so many instructions were executed, so that each run of a program is like the last.
-    InstructionClock,
+    InstructionClock(Course),
     /// Input on the console.
     Input,
 }
@@ -28,13 +37,33 @@ pub fn rate(clock: Source) -> u32 {
 impl FromStr for Source {
     type Err = ();
 
-    /// The name of a clock on the kernel's command line.
-    fn from_str(name: &str) -> Result<Source, ()> {
+    /// The name of a clock on the kernel's command line; behind that of the clock of instructions, with commas, its course.
+    fn from_str(words: &str) -> Result<Source, ()> {
+        let (name, course) = words.split_once(',').unwrap_or((words, ""));
         match name {
             "rtc" => Ok(Source::RealTimeClock),
-            "deterministic" => Ok(Source::InstructionClock),
+            "deterministic" => course.parse().map(Source::InstructionClock),
             _ => Err(()),
         }
+    }
+}
+
+impl FromStr for Course {
+    type Err = ();
+
+    /// Words as `phase=N` and `jitter=SEED`, with commas between.
+    fn from_str(words: &str) -> Result<Course, ()> {
+        let mut course = Course::default();
+        for word in words.split(',').filter(|word| !word.is_empty()) {
+            let (name, value) = word.split_once('=').ok_or(())?;
+            let value = value.parse().map_err(|_| ())?;
+            match name {
+                "phase" => course.phase = value,
+                "jitter" => course.jitter = value,
+                _ => return Err(()),
+            }
+        }
+        Ok(course)
     }
 }
 

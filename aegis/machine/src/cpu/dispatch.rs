@@ -13,7 +13,7 @@ use super::family::{cp0, vectors};
 use crate::memory::KSEG0;
 use aegis_abi::limits::{ENVS, EXCEPTIONS, SAVE_AREA_BYTES};
 use aegis_kernel::Block;
-use core::arch::{asm, global_asm};
+use core::arch::global_asm;
 use core::mem::offset_of;
 use stlb::{Geometry, Native, Word};
 
@@ -22,7 +22,6 @@ pub(super) mod code {
     pub const INTERRUPT: usize = 0;
     pub const TLB_LOAD: usize = 2;
     pub const TLB_STORE: usize = 3;
-    pub const ADDRESS_LOAD: usize = 4;
     pub const SYSCALL: usize = 8;
     pub const RESERVED_INSTRUCTION: usize = 10;
 }
@@ -97,8 +96,6 @@ pub(super) struct Dispatcher {
     pub current: Word,
     /// Address of the block of the environment that runs when the kernel is left.
     pub resume: Word,
-    /// What a program had in `k0` when it was interrupted, to be put back.
-    pub k0: Word,
     /// Address of the block of the environment that has the current slice; 0: whoever runs has it. Asynchronous transfers set it.
     pub holder: Word,
 }
@@ -107,7 +104,6 @@ pub(super) static DISPATCHER: Dispatcher = Dispatcher {
     kernel_block: DispatchBlock::new(),
     current: Word::new(0),
     resume: Word::new(0),
-    k0: Word::new(0),
     holder: Word::new(0),
 };
 
@@ -189,6 +185,13 @@ pub fn set_block(number: usize, block: Option<&Block>) {
         words.dispatch[code].set(dispatch);
         words.save[code].set(if dispatch >= KSEG0 { address(words) } else { save(area) });
     }
+    // Of other exceptions a program does not see BadVAddr, which may be another's.
+    for (code, place) in vectors::with_address() {
+        if words.dispatch[code].get() < KSEG0 {
+            words.dispatch[code].set(place);
+            words.save[code].set(address(words));
+        }
+    }
     words.gate.set(block.gate);
     words.agate.set(block.agate);
     words.pid.set(block.pid.0);
@@ -236,24 +239,6 @@ pub fn set_holder(number: Option<usize>) {
 #[inline]
 fn number(block: u32) -> usize {
     block as usize >> BLOCK_SHIFT & (ENVS - 1)
-}
-
-/// Gives BadVAddr a value that tells nothing: an environment sees the register with its next exception, and it would hold the address of
-/// another's. It cannot be written, so the kernel takes an exception of its own.
-pub(super) fn scrub_bad_vaddr() {
-    let word = &DISPATCHER.kernel_block.dispatch[code::ADDRESS_LOAD];
-    word.set(vectors::scrubbed());
-    // SAFETY: the load raises an address error, behind which `scrubbed` continues; k0 and k1 are nobody's.
-    unsafe {
-        asm!(
-            ".set push", ".set noat", ".set noreorder",
-            "lw    {0}, 1($zero)",
-            "nop",
-            ".set pop",
-            out(reg) _, options(nostack)
-        );
-    }
-    word.set(vectors::kernel_fault());
 }
 
 /// Makes `number` the environment that runs when the kernel is left, with the floating-point unit off.

@@ -26,6 +26,7 @@ pub(super) struct MissFrame {
     pub sp: u32,
     pub hi: u32,
     pub lo: u32,
+    /// Where the program goes on; Rust may put it back to the beginning of a window.
     pub epc: u32,
 }
 

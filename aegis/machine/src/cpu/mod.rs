@@ -1,5 +1,16 @@
 //! The processor families: vectors, TLB, system control registers, entry and exit. One is compiled in; both offer the same
 //! names. What they have in common stands here.
+//!
+//! A program resumes without the kernel by `lw $k0, SLOT($zero); nop; jr $k0`, in a window (see `Env` in `aegis-abi`), and must not
+//! lose `k0` between load and jump. What may come between, and writes the TLB, is answered in Rust, and returns to the window's first
+//! instruction: interrupts, and misses of a guaranteed page. The assembly returns to where it was, and that is right:
+//! - a refill, from the table or the overflow buffer, changes `k0`, and so must not fall between. It can only if the window's page is
+//!   not in the TLB, from which its `lw` has just been fetched; and nothing has written the TLB since but what has begun the window again.
+//!   The miss of the slot itself is one at the `lw`, which is then done again: it may take the window's page from the TLB, but
+//!   then that misses at the `lw`, too. (QEMU does not look there again before it has to, and may find out only at the `jr`. There,
+//!   and wherever an entry has two pages, slot and window are the two of one, so that the refill of one is that of the other:
+//!   `Kernel::miss` sees to it that none is without the other.)
+//! - exceptions are the program's own doing, and a window holds no `syscall`.
 
 mod backtrace;
 pub mod dispatch;

@@ -39,8 +39,6 @@ pub(super) const AGATE: usize = offset_of!(DispatchBlock, agate);
 pub(super) const CURRENT: usize = offset_of!(Dispatcher, current);
 /// Offset in the dispatcher of the address of the block to resume.
 pub(super) const RESUME: usize = offset_of!(Dispatcher, resume);
-/// Offset in the dispatcher of what a program had in `k0`.
-pub(super) const K0: usize = offset_of!(Dispatcher, k0);
 /// Offset in the dispatcher of the block of who has the current slice.
 pub(super) const HOLDER: usize = offset_of!(Dispatcher, holder);
 const _: () = assert!(offset_of!(Dispatcher, kernel_block) == 0);

@@ -172,7 +172,7 @@ fn yields() -> Outcome {
         get!(schedule::yield_to(wrecker.0));
         check_eq!(fp::store(), pattern(turn + 100), "what was changed after a yield that was refused in turn {turn}");
         // So is a transfer.
-        check_eq!(rpc::send(stale, [0; 4]), Err(Error::NoSuchEnvironment), "a message to nobody");
+        check_eq!(rpc::send(stale, [0; 4]), Err(rpc::Failure::Kernel(Error::NoSuchEnvironment)), "a message to nobody");
         fp::load(&pattern(turn + 200));
         get!(schedule::yield_to(wrecker.0));
         check_eq!(
@@ -184,7 +184,8 @@ fn yields() -> Outcome {
         critical(|| fp::load(&pattern(turn + 300)));
         check_eq!(fp::store(), pattern(turn + 300), "what was loaded in a critical section in turn {turn}");
     }
-    check!(pages.load(STARTS) >= 60, "the other has started {} times only", pages.load(STARTS));
+    // Not all: at the end of a slice, a yield is one to whoever is next.
+    check!(pages.load(STARTS) >= 50, "the other has started {} times only", pages.load(STARTS));
     Ok(())
 }
 
@@ -208,7 +209,8 @@ fn server() -> i32 {
         fp::load(&pattern(SERVERS));
         MESSAGES.set(MESSAGES.get() + a);
     }
-    if rpc::serve(answer).is_err() || rpc::serve_long(long).is_err() || rpc::serve_messages(message).is_err() {
+    // Short requests last: the parent tries them.
+    if rpc::serve_long(long).is_err() || rpc::serve_messages(message).is_err() || rpc::serve(answer).is_err() {
         return 1;
     }
     loop {
@@ -257,7 +259,10 @@ fn calls() -> Outcome {
         }
         check_eq!(message.0[2], 10f32.to_bits(), "a long call in turn {turn}");
         check_eq!(fp::store(), pattern(turn), "after a long call in turn {turn}");
-        get!(rpc::send(server.pid(), [1, 0, 0, 0]));
+        while let Err(error) = rpc::send(server.pid(), [1, 0, 0, 0]) {
+            check_eq!(error, rpc::Failure::Busy, "a message");
+            get!(schedule::yield_to(server.pid()));
+        }
         sent += 1;
         check_eq!(fp::store(), pattern(turn), "after a message in turn {turn}");
         check_eq!(get!(ask(false))[1], sent, "messages that have arrived");

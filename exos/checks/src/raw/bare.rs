@@ -11,7 +11,7 @@ use core::arch::global_asm;
 use core::ops::Range;
 use exos::abi::calls::transfer::{ASYNCHRONOUS, SYNCHRONOUS};
 use exos::abi::calls::{ANY, Number};
-use exos::abi::limits::{ENV_DATA_BYTES, EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT, RESERVED_FRAMES};
+use exos::abi::limits::{ENV_DATA_BYTES, EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT, RESERVED_FRAMES, RESUME_WINDOW_BYTES};
 use exos::abi::{Env, Error, InterruptQueue, Lo, Mapping, Pid};
 use exos::layout;
 use exos::page_table::Rights;
@@ -19,13 +19,12 @@ use exos::region::{Frame, Region};
 use exos::rt::call::with_pointer;
 use exos::rt::state::State;
 
-/// Where the code is mapped.
-pub(super) const CODE: u32 = 0x1000;
+/// Where the page of the library's state is mapped, or another guest, if one is.
+pub const LIBRARY: u32 = 0x1000;
 /// Where the data is mapped.
 pub(super) const DATA: u32 = 0x2000;
-
-/// Where the page of the library's state is mapped, or another guest, if one is.
-pub const LIBRARY: u32 = 0x3000;
+/// Where the code is mapped: with the data it makes a pair, since it resumes without the kernel.
+pub(super) const CODE: u32 = 0x3000;
 
 // What the page of data holds, by offset.
 const TLBX: u32 = 0x10;
@@ -33,6 +32,8 @@ pub(super) const GENX: u32 = 0x20;
 const INTX: u32 = 0x30;
 /// Where it goes on: what its epilogue or its handler was told.
 pub const SLOT: u32 = 0x40;
+/// Where its handler for exceptions goes on.
+const EXCEPTION_SLOT: u32 = 0x44;
 /// The interrupt queue.
 pub const QUEUE: u32 = 0x80;
 /// Its word that says whether the slice is over.
@@ -91,6 +92,7 @@ global_asm!(
     ".set push",
     ".set noreorder",
     ".set noat",
+    ".balign 32",
     ".globl exos_checks_bare",
     "exos_checks_bare:",
 
@@ -181,12 +183,31 @@ global_asm!(
     " nop",
     "LOAD_HI_LO {saved}",
     "ALL_REGISTERS lw, {saved}",
+    ".balign 32",
+    ".globl exos_checks_bare_windows",
+    "exos_checks_bare_windows:",
     "lw    $k0, {slot}($zero)",
     "nop",
     "jr    $k0",
     " nop",
+    ".balign 32",
     ".globl exos_checks_bare_restore_end",
     "exos_checks_bare_restore_end:",
+    // The windows of the epilogue that goes on, and of the handler for exceptions.
+    "2:",
+    "lw    $k0, {slot}($zero)",
+    "nop",
+    "jr    $k0",
+    " nop",
+    ".balign 32",
+    "3:",
+    "lw    $k0, {exception_slot}($zero)",
+    "nop",
+    "jr    $k0",
+    " nop",
+    ".balign 32",
+    ".globl exos_checks_bare_windows_end",
+    "exos_checks_bare_windows_end:",
 
     // An epilogue that goes on as if nothing had happened.
     ".globl exos_checks_bare_ignore",
@@ -198,11 +219,8 @@ global_asm!(
     "sw    $a0, {ends}($zero)",
     "sw    $a1, {queue_mask}($zero)",
     "lw    $a0, {intx}+0($zero)",
-    "lw    $a1, {intx}+4($zero)",
-    "lw    $k0, {slot}($zero)",
-    "nop",
-    "jr    $k0",
-    " nop",
+    "b     2b",
+    " lw   $a1, {intx}+4($zero)",
 
     // An epilogue that saves nothing.
     ".globl exos_checks_bare_leave",
@@ -229,14 +247,11 @@ global_asm!(
     "exos_checks_bare_exception:",
     "addiu $a0, $a0, 4",
     "sw    $a1, {bad_vaddr}($zero)",
-    "sw    $a0, {slot}($zero)",
+    "sw    $a0, {exception_slot}($zero)",
     "lw    $a0, {genx}+0($zero)",
     "lw    $a1, {genx}+4($zero)",
-    "lw    $a2, {genx}+8($zero)",
-    "lw    $k0, {slot}($zero)",
-    "nop",
-    "jr    $k0",
-    " nop",
+    "b     3b",
+    " lw   $a2, {genx}+8($zero)",
 
     // Beginnings, with what is given in all registers: looks at a secret address, and then turns for ever; yields to the partner; donates its
     // slice to it; transfers to it; destroys itself.
@@ -288,6 +303,29 @@ global_asm!(
     "lw    $v1, {partner}($zero)",
     "CALL  {asynchronous}",
     "sw    $v1, {failed}($zero)",
+    "b     exos_checks_bare_leave",
+    " nop",
+
+    // Beginning and prologue: transfers to the partner, with what is given in all registers, `$v0` the
+    // number of the transfer included.
+    ".globl exos_checks_bare_intrude",
+    "exos_checks_bare_intrude:",
+    "COUNT_UP {count}",
+    "LOAD_HI_LO {given}",
+    "ALL_REGISTERS lw, {given}",
+    "lw    $v1, {partner}($zero)",
+    "nop",
+    "syscall",
+    "sw    $v1, {failed}($zero)",
+    "b     exos_checks_bare_leave",
+    " nop",
+
+    // A gate that notes all registers, and yields.
+    ".globl exos_checks_bare_note",
+    "exos_checks_bare_note:",
+    "ALL_REGISTERS sw, {found}",
+    "STORE_HI_LO {found}",
+    "COUNT_UP {starts}",
     "b     exos_checks_bare_leave",
     " nop",
 
@@ -581,6 +619,7 @@ global_asm!(
     tlbwr = const Number::tlbwr as u32,
     code = const CODE,
     slot = const DATA + SLOT,
+    exception_slot = const DATA + EXCEPTION_SLOT,
     intx = const DATA + INTX,
     genx = const DATA + GENX,
     saved = const DATA + SAVED,
@@ -621,8 +660,9 @@ macro_rules! entries {
             static exos_checks_bare: u32;
             static exos_checks_bare_end: u32;
             static exos_checks_bare_restore: u32;
-            static exos_checks_bare_restore_end: u32;
             static exos_checks_bare_unmasked: u32;
+            static exos_checks_bare_windows: u32;
+            static exos_checks_bare_windows_end: u32;
             $(static $symbol: u32;)*
         }
 
@@ -636,8 +676,15 @@ macro_rules! entries {
                 let address = |place: *const u32| place.addr() as u32;
                 let start = address(&raw const exos_checks_bare_restore);
                 let unmasked = address(&raw const exos_checks_bare_unmasked);
-                let end = address(&raw const exos_checks_bare_restore_end);
+                // A window is begun again.
+                let end = address(&raw const exos_checks_bare_windows) + 4;
                 (unmasked..end).step_by(4).map(move |place| ((place - start) / 4, place))
+            }
+
+            /// The windows there in which it resumes.
+            fn windows() -> Range<u32> {
+                let address = |place: *const u32| CODE + (place.addr() - (&raw const exos_checks_bare).addr()) as u32;
+                address(&raw const exos_checks_bare_windows)..address(&raw const exos_checks_bare_windows_end)
             }
 
             /// Its address there.
@@ -694,6 +741,11 @@ entries! {
     Hold = exos_checks_bare_hold;
     /// Beginning and prologue that gives the rest of the slice to the partner, by an asynchronous transfer.
     Give = exos_checks_bare_give;
+    /// Beginning and prologue that transfers to the partner, with what is given in all registers, and
+    /// counts in [`COUNT`]; what is given for `$v0` is the number of the transfer.
+    Intrude = exos_checks_bare_intrude;
+    /// Gate that notes in [`FOUND`] what arrives, counts in [`STARTS`], and yields.
+    Note = exos_checks_bare_note;
     /// Beginning and prologue that takes frames until it has what is reserved for it, counts them, and yields. [`FAILED`] has the last error.
     Hungry = exos_checks_bare_hungry;
     /// Beginning and prologue that reads the page of [`Pages::with_guest`], and yields.
@@ -741,7 +793,7 @@ impl Pages {
         Pages::holding(place(&raw const exos_checks_bare)..place(&raw const exos_checks_bare_end))
     }
 
-    /// Pages with this code of the program's in them. It may not depend on its place.
+    /// Pages with this code of the program's in them. It may not depend on its place, but for that in 32 bytes.
     ///
     /// # Errors
     /// As for [`Pages::new`].
@@ -788,6 +840,8 @@ impl Pages {
             init: address(entries.init),
             gate: address(entries.gate),
             agate: address(entries.agate),
+            resume_start: Entry::windows().start,
+            resume_windows: Entry::windows().len() as u32 / RESUME_WINDOW_BYTES,
             ..Env::EMPTY
         });
         // Misses of what is not guaranteed are exceptions like others, but for the save area.

@@ -178,6 +178,7 @@ global_asm!(
     ".set noreorder",
     ".set noat",
     ".set hardfloat",
+    ".balign 32",
     ".globl exos_checks_fp",
     "exos_checks_fp:",
     ".macro ALL_FP move, place",
@@ -260,10 +261,14 @@ global_asm!(
     "sw    $a1, {faults}($zero)",
     "lw    $a1, {genx}+4($zero)",
     "lw    $a2, {genx}+8($zero)",
+    ".balign 32",
+    ".globl exos_checks_fp_window",
+    "exos_checks_fp_window:",
     "lw    $k0, {slot}($zero)",
     "nop",
     "jr    $k0",
     " nop",
+    ".balign 32",
     ".globl exos_checks_fp_end",
     "exos_checks_fp_end:",
     ".purgem STARTED",
@@ -293,6 +298,7 @@ unsafe extern "C" {
     static exos_checks_fp_look: u32;
     static exos_checks_fp_leave: u32;
     static exos_checks_fp_exception: u32;
+    static exos_checks_fp_window: u32;
     static exos_checks_fp_end: u32;
 }
 
@@ -312,6 +318,7 @@ fn env(pages: &Pages, start: u32) -> Box<Env> {
     let mut env = pages.env(Default::default());
     env.xh = [entry(&raw const exos_checks_fp_exception); EXCEPTIONS];
     (env.init, env.pro) = (start, start);
+    (env.resume_start, env.resume_windows) = (entry(&raw const exos_checks_fp_window), 1);
     env
 }
 

@@ -2,6 +2,7 @@
 
 use super::calls::load;
 use core::ops::Range;
+use exos::abi::limits::RESUME_WINDOW_BYTES;
 
 unsafe extern "C" {
     fn exos_window_exception();
@@ -11,22 +12,27 @@ unsafe extern "C" {
     fn exos_interrupt_end();
 }
 
-/// A window through which programs are resumed: how long all of them are, one behind the other.
-const WINDOWS_BYTES: u32 = 4 * 32;
+/// How long the windows are at which a program may be called up, one behind the other.
+const WINDOWS_BYTES: u32 = 4 * RESUME_WINDOW_BYTES;
 
 fn address(place: unsafe extern "C" fn()) -> u32 {
     place as usize as u32
 }
 
-/// The code at whose every instruction a program may be interrupted on its way back: the windows, the stub for exceptions, and what the
+fn windows() -> Range<u32> {
+    let start = address(exos_window_exception);
+    start..start + WINDOWS_BYTES
+}
+
+/// The instructions at which a program may be called up on its way back: the beginnings of the windows, the stub for exceptions, and what the
 /// stub for interrupts loads.
-pub fn ways_back() -> [Range<u32>; 3] {
-    let windows = address(exos_window_exception);
-    [
-        windows..windows + WINDOWS_BYTES,
+pub fn ways_back() -> impl Iterator<Item = u32> {
+    let stubs = [
         address(exos_exception)..address(exos_exception_end),
         address(exos_interrupt_resume)..address(exos_interrupt_end),
-    ]
+    ];
+    let in_stubs = stubs.into_iter().flat_map(|range| range.step_by(4)).filter(|&place| !in_delay_slot(place));
+    windows().step_by(RESUME_WINDOW_BYTES as usize).chain(in_stubs)
 }
 
 /// Is the instruction in a branch delay slot? An interrupt there is one at the branch.
@@ -41,6 +47,6 @@ pub fn in_delay_slot(address: u32) -> bool {
 
 /// The name of the window to which an address belongs, if it is one.
 pub fn window(address: u32) -> Option<&'static str> {
-    let place = address.checked_sub(ways_back()[0].start)? / 32;
+    let place = address.checked_sub(windows().start)? / RESUME_WINDOW_BYTES;
     ["exception", "miss", "miss of the page table", "interrupt"].get(place as usize).copied()
 }

@@ -34,7 +34,7 @@ global_asm!(
     " nop",
     // The least that a handler can do: continue behind the instruction, without the kernel.
     // Entry: a0 = EPC, the program's a0 in the save area; a1 and a2 were saved too and are put back.
-    // The resume sequence lies in one page: a refill in it, which may change k0, can only fall before k0 is loaded.
+    // The resume sequence is in no window, which would take a jump more: no clock ticks where this is used.
     ".balign 64",
     ".globl exos_checks_minimal_handler",
     "exos_checks_minimal_handler:",

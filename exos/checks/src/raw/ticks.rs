@@ -12,6 +12,26 @@ const TICKS: u32 = layout::INFO.start + (offset_of!(Info, counters) + offset_of!
 /// Instructions of a turn of [`turns_to_tick`].
 pub const TURN: u32 = 6;
 
+/// Does nothing for so many instructions, and a few more, as many each time.
+pub fn wait(instructions: u32) {
+    // SAFETY: the loop changes nothing but the registers given.
+    unsafe {
+        asm!(
+            ".set push", ".set noat", ".set noreorder",
+            "andi  {odd}, {turns}, 1",
+            "bnez  {odd}, 1f",
+            " srl  {turns}, {turns}, 1",
+            "nop",
+            "1:",
+            "bgtz  {turns}, 1b",
+            " addiu {turns}, {turns}, -1",
+            ".set pop",
+            turns = inout(reg) instructions => _, odd = out(reg) _,
+            options(nostack, nomem)
+        );
+    }
+}
+
 /// Waits for the counter of ticks to change, `limit` turns at most. Returns the turns.
 pub fn turns_to_tick(limit: u32) -> u32 {
     let left: u32;

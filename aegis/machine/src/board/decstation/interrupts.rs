@@ -3,7 +3,7 @@
 
 use super::csr::Device;
 use super::{console, csr, lance_timer, rtc};
-use crate::board::interrupts::{Event, Source};
+use crate::board::interrupts::{Course, Event, Source};
 
 /// Line of the devices behind the system control and status register, as a bit of Cause and Status (IP2).
 const SYSTEM: u32 = 1 << 10;
@@ -22,7 +22,10 @@ pub(super) fn init() {
 pub fn enable(source: Source) {
     match source {
         Source::RealTimeClock => rtc::start(),
-        Source::InstructionClock => {
+        Source::InstructionClock(course) => {
+            if course != Course::default() {
+                log::warn!("this board's clock of instructions has neither phase nor jitter");
+            }
             lance_timer::start();
             csr::enable(Device::Lance);
         }

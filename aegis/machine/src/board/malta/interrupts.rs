@@ -4,8 +4,9 @@
 //! ns, so that the timer counts instructions.
 
 use super::{console, i8259};
-use crate::board::interrupts::{Event, REAL_TIME_RATE, Source};
+use crate::board::interrupts::{Course, Event, REAL_TIME_RATE, Source};
 use crate::cpu::timer;
+use aegis_kernel::comparator::Jitter;
 use stlb::Word;
 
 /// Line of the timer, as a bit of Cause and Status (IP7).
@@ -22,10 +23,21 @@ const NANOSECONDS_PER_COUNT: u32 = 6;
 /// Counts from tick to tick in real time.
 const REAL_TIME: u32 = 1_000_000_000 / REAL_TIME_RATE / NANOSECONDS_PER_COUNT;
 /// Counts from tick to tick of the clock of instructions: 16,400 of 16 ns, as on the DECstation.
-const INSTRUCTIONS: u32 = 16_400 * 16 / NANOSECONDS_PER_COUNT;
+const INSTRUCTIONS: u32 = counts(16_400);
+/// Counts in which a tick comes whose clock has a jitter.
+const JITTER_RANGE: u32 = counts(64);
 
 /// Counts from tick to tick; 0: the clock is off.
 static PERIOD: Word = Word::new(0);
+/// The state of the clock's [`Jitter`].
+static RANDOM: Word = Word::new(0);
+/// Alike.
+static LATE: Word = Word::new(0);
+
+/// Counts that so many instructions take.
+const fn counts(instructions: u32) -> u32 {
+    instructions * 16 / NANOSECONDS_PER_COUNT
+}
 
 /// Turns all interrupts off that a boot loader may have left on.
 pub(super) fn init() {
@@ -35,8 +47,8 @@ pub(super) fn init() {
 /// Lets a device interrupt.
 pub fn enable(source: Source) {
     match source {
-        Source::RealTimeClock => start(REAL_TIME),
-        Source::InstructionClock => start(INSTRUCTIONS),
+        Source::RealTimeClock => start(REAL_TIME, Course::default()),
+        Source::InstructionClock(course) => start(INSTRUCTIONS, course),
         Source::Input => {
             console::listen(true);
             i8259::enable(CONSOLE);
@@ -45,9 +57,19 @@ pub fn enable(source: Source) {
 }
 
 /// Starts the clock.
-fn start(period: u32) {
+fn start(period: u32, Course { phase, jitter }: Course) {
     PERIOD.set(period);
-    timer::start(period);
+    RANDOM.set(jitter);
+    // Short of a whole period, and of the multiplication's end.
+    timer::start(counts(phase % (1 << 24)) % period, period);
+}
+
+/// Counts from the tick that comes now to the next one.
+fn next_period(period: u32) -> u32 {
+    let (counts, jitter) = Jitter { random: RANDOM.get(), late: LATE.get() }.next(period, JITTER_RANGE);
+    RANDOM.set(jitter.random);
+    LATE.set(jitter.late);
+    counts
 }
 
 /// Reports why the processor was interrupted, given Cause, and makes the devices withdraw their requests.
@@ -57,7 +79,7 @@ pub fn handle(cause: u32, mut report: impl FnMut(Event)) {
         match PERIOD.get() {
             0 => timer::withdraw(),
             period => {
-                timer::acknowledge(period);
+                timer::acknowledge(next_period(period));
                 report(Event::Tick);
             }
         }

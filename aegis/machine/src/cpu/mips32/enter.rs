@@ -1,7 +1,7 @@
 //! The way into an environment, with nothing of another's.
 
 use super::cp0::USER_STATUS;
-use crate::cpu::dispatch::{self, DISPATCHER};
+use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::operands::CURRENT;
 use core::arch::asm;
 
@@ -15,10 +15,9 @@ pub fn idle() -> ! {
     vec_idle()
 }
 
-/// Runs the environment that was made current, at `pc` in user mode, with `a0` and `a1` as given and all other registers 0; BadVAddr
-/// holds nothing of another's either. The kernel is entered again through the vectors, on a stack made empty.
+/// Runs the environment that was made current, at `pc` in user mode, with `a0` and `a1` as given and all other registers 0.
+/// The kernel is entered again through the vectors, on a stack made empty.
 pub fn enter(pc: u32, a0: u32, a1: u32) -> ! {
-    dispatch::scrub_bad_vaddr();
     let block = DISPATCHER.resume.get();
     // SAFETY: leaves the kernel for good. From `mtc0 Status` on, exception level protects the sequence; the block becomes the
     // current one only then, and nothing after that can fault.

@@ -17,23 +17,22 @@ global_asm!(
     ".set noat",
 
     // 0x80000200. An interrupt may come between any two instructions of a program, but for a branch and its delay slot, so all
-    // caller-saved registers are kept, and k0: a program that resumes without the kernel (DESIGN 5) may be about to jump there.
-    // k1 alone is nobody's.
+    // caller-saved registers are kept. k0 and k1 are nobody's.
     ".section .vectors.200,\"ax\",@progbits",
     "vec_interrupt:",
-    "lui   $k1, %hi({DISPATCHER} + {K0})",      // k1 = upper half of the address of DISPATCHER's words
     "j     vec_interrupted",
-    " sw   $k0, %lo({DISPATCHER} + {K0})($k1)", // to be put back
+    " nop",
     ".org  vec_interrupt + 0x80",
 
-    // u64 aegis_interrupt(Cause): 0, or handler (v0) and save area (v1) of an upcall. Where another environment is to run, it does
+    // u64 aegis_interrupt(Cause, &EPC): 0, or handler (v0) and save area (v1) of an upcall. Where another environment is to run, it does
     // not return.
     ".section .vectors.rest,\"ax\",@progbits",
     "vec_interrupted:",
     save_interrupted!(),
     "mfc0  $t0, $14",                           // t0 = EPC
     "sw    $t0, {MISS_EPC}($sp)",               // frame.epc = EPC
-    "mfc0  $a0, $13",                           // the argument: Cause
+    "mfc0  $a0, $13",                           // the arguments: Cause,
+    "addiu $a1, $sp, {MISS_EPC}",               // and where it goes on, which may be put back to a window's beginning
     enter_rust!("jal", "aegis_interrupt"),
     leave_rust!(),
     "lw    $t0, {MISS_EPC}($sp)",               // t0 = frame.epc
@@ -42,10 +41,7 @@ global_asm!(
     "move  $k1, $v1",                           // k1 = save area
     load_interrupted!(),
     "bnez  $k0, 1f",
-    " nop",
-    "lui   $k1, %hi({DISPATCHER} + {K0})",      // k1 = upper half of the address of DISPATCHER's words
-    "lw    $k0, %lo({DISPATCHER} + {K0})($k1)",
-    "ehb",                                      // hazard: EPC and Status before eret
+    " ehb",                                     // hazard: EPC and Status before eret
     "eret",
     // An upcall, delivered as an exception is, with 0 in place of BadVAddr.
     "1:",
@@ -75,7 +71,6 @@ global_asm!(
     DISPATCHER = sym DISPATCHER,
     CURRENT = const CURRENT,
     RESUME = const RESUME,
-    K0 = const K0,
     STATUS = const STATUS,
     IDLE_STATUS = const IDLE_STATUS,
     AT = const frames::AT,

@@ -59,7 +59,7 @@ global_asm!(
     "andi  $k0, $k0, {CODE_MASK}",              // k0 = code * 4
     "addu  $k0, $k0, $k1",                      // k0 = block + code * 4
     "lw    $k0, {USER}($k0)",                   // k0 = block.user[code]
-    "bgez  $k0, vec_deliver",                   // a handler of the program's
+    "bgez  $k0, vec_deliver_address",                   // a handler of the program's
     " lw   $k1, {TLBX}($k1)",                   // k1 = save area
     "jr    $k0",                                // there is no handler, or the kernel itself missed
     " nop",
@@ -91,7 +91,7 @@ global_asm!(
     ".endif",
     "eret",                                     // repeat the access
 
-    // A miss in the guaranteed segment, answered in Rust: bool aegis_miss(BadVAddr), true if the application must handle it.
+    // A miss in the guaranteed segment, answered in Rust: bool aegis_miss(BadVAddr, &EPC), true if the application must handle it.
     // It may happen between any two instructions, so all caller-saved registers are kept.
     "vec_guaranteed:",
     "mfc0  $k0, $14",                           // k0 = EPC
@@ -100,7 +100,8 @@ global_asm!(
     save_interrupted!(),
     "mfc0  $t0, $14",                           // t0 = EPC
     "sw    $t0, {MISS_EPC}($sp)",               // frame.epc = EPC
-    "mfc0  $a0, $8",                            // the argument: BadVAddr
+    "mfc0  $a0, $8",                            // the arguments: BadVAddr,
+    "addiu $a1, $sp, {MISS_EPC}",               // and where it goes on, which may be put back to a window's beginning
     enter_rust!("jal", "aegis_miss"),
     leave_rust!(),
     "lw    $t0, {MISS_EPC}($sp)",               // t0 = frame.epc

@@ -30,9 +30,9 @@ impl Comparator for Timer {
     }
 }
 
-/// Lets the timer tick every `period` counts from now on.
-pub fn start(period: u32) {
-    arm(&Timer, Timer.count(), period);
+/// Lets the timer tick every `period` counts, the first time so many `earlier`.
+pub fn start(earlier: u32, period: u32) {
+    arm(&Timer, Timer.count().wrapping_sub(earlier), period);
 }
 
 /// Withdraws the request and sets out for the next tick. Ticks that are over already, since the

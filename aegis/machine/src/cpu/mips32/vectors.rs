@@ -6,7 +6,7 @@
 //! Strategy. A TLB refill is answered from the STLB at its vector, by the sequence in the crate `stlb`. Everything else
 //! starts from the current dispatch block: Cause holds the exception code, already scaled by 4, so one `ins` makes the
 //! address of the word that says where to go. A program's handler is entered at once, with three registers in the save area
-//! and EPC, BadVAddr and Cause in them. A word with the sign bit set is an address in kseg0: code of the kernel's. So calls,
+//! and EPC, BadVAddr (if the exception brings an address, else 0) and Cause in them. A word with the sign bit set is an address in kseg0: code of the kernel's. So calls,
 //! TLB misses and the kernel's own faults part from all other exceptions in one instruction.
 //!
 //! Only `k0` and `k1` are free. Exception level (Status.EXL) is on throughout, so nothing interrupts, and a fault would not
@@ -30,7 +30,9 @@ unsafe extern "C" {
     fn vec_reserved();
     fn vec_unhandled();
     fn vec_kernel_fault();
-    fn vec_scrubbed();
+    fn vec_address_1();
+    fn vec_address_4();
+    fn vec_address_5();
 }
 
 /// Where a system call goes.
@@ -63,9 +65,10 @@ pub fn unhandled() -> u32 {
     vec_unhandled as *const () as u32
 }
 
-/// Where the kernel's own exception goes that it raises to give BadVAddr another value.
-pub fn scrubbed() -> u32 {
-    vec_scrubbed as *const () as u32
+/// Where exceptions of the codes 1, 4 and 5 go, which bring an address, on their way to the program's handler.
+pub fn with_address() -> [(usize, u32); 3] {
+    [(1, vec_address_1 as *const ()), (4, vec_address_4 as *const ()), (5, vec_address_5 as *const ())]
+        .map(|(code, place)| (code, place as u32))
 }
 
 /// Where an exception of the kernel's own goes.
@@ -99,7 +102,7 @@ global_asm!(
     "sw    $a1, 4($k1)",                        // keep a1
     "sw    $a2, 8($k1)",                        // keep a2
     "mfc0  $a0, $14",                           // a0 = EPC
-    "mfc0  $a1, $8",                            // a1 = BadVAddr
+    "move  $a1, $zero",                         // a1 = 0: BadVAddr may be another's
     "mfc0  $a2, $13",                           // a2 = Cause
     "mtc0  $k0, $14",                           // EPC = handler
     "ehb",                                      // hazard: EPC before eret
@@ -110,6 +113,41 @@ global_asm!(
     "jr    $k0",                                // go there
     " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call: is it a synchronous transfer?
     ".org  vec_general + 0x80",                 // the interrupts' vector follows
+
+    // ---------------------------------------------------------------------------------------------------------------
+    // Exceptions that bring an address, misses aside: 20 instructions to a program's handler. Entry: k1 = the current block.
+    ".section .vectors.rest,\"ax\",@progbits",
+    ".irp  code, 1,4",
+    ".globl vec_address_\\code",
+    "vec_address_\\code:",
+    "lw    $k0, {USER} + 4 * \\code($k1)",       // k0 = handler
+    "lw    $k1, {GENX}($k1)",                   // k1 = save area
+    "sw    $a0, 0($k1)",                        // keep a0 in the save area
+    "sw    $a1, 4($k1)",                        // keep a1
+    "sw    $a2, 8($k1)",                        // keep a2
+    "mfc0  $a0, $14",                           // a0 = EPC
+    "mfc0  $a1, $8",                            // a1 = BadVAddr
+    "mfc0  $a2, $13",                           // a2 = Cause
+    "mtc0  $k0, $14",                           // EPC = handler
+    "ehb",                                      // hazard: EPC before eret
+    "eret",                                     // go on there, in user mode
+    ".endr",
+    ".globl vec_address_5",
+    "vec_address_5:",
+    "lw    $k0, {USER} + 4 * 5($k1)",           // k0 = handler
+    "lw    $k1, {GENX}($k1)",                   // k1 = save area
+    // Misses come here. Entry: k0 = handler, k1 = save area.
+    ".globl vec_deliver_address",
+    "vec_deliver_address:",
+    "sw    $a0, 0($k1)",                        // keep a0 in the save area
+    "sw    $a1, 4($k1)",                        // keep a1
+    "sw    $a2, 8($k1)",                        // keep a2
+    "mfc0  $a0, $14",                           // a0 = EPC
+    "mfc0  $a1, $8",                            // a1 = BadVAddr
+    "mfc0  $a2, $13",                           // a2 = Cause
+    "mtc0  $k0, $14",                           // EPC = handler
+    "ehb",                                      // hazard: EPC before eret
+    "eret",                                     // go on there, in user mode
 
     // ---------------------------------------------------------------------------------------------------------------
     // Cache errors, 0x80000100: none can come.
@@ -158,16 +196,6 @@ global_asm!(
     "mfc0  $a1, $14",
     "mfc0  $a2, $8",
     enter_rust!("j", "aegis_unhandled"),
-
-    // ---------------------------------------------------------------------------------------------------------------
-    // The kernel's own exception that gives BadVAddr a meaningless value: see `enter`. On behind the instruction.
-    ".globl vec_scrubbed",
-    "vec_scrubbed:",
-    "mfc0  $k0, $14",                           // k0 = EPC
-    "addiu $k0, $k0, 4",                        // k0 = the instruction behind it
-    "mtc0  $k0, $14",
-    "ehb",                                      // hazard: EPC before eret
-    "eret",                                     // go on there, in user mode
 
     // ---------------------------------------------------------------------------------------------------------------
     // A fault of the kernel's own: void aegis_kernel_fault(), with all registers in REGISTERS, on a stack of its own.

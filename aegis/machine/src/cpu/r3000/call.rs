@@ -87,21 +87,14 @@ global_asm!(
     "mfc0  $k1, $14",                           // k1 = EPC
     clear_caller_saved!(),
     "addiu $k1, $k1, 4",                        // k1 = the instruction after syscall
-    look_for_interrupts!("vec_call_interrupted", "$k1", "$k0"),
+    // One is taken as if it had come at that instruction.
+    look_for_interrupts!("vec_interrupt", "$k1", "$k0"),
     back_to_user!("$k1", "$k0"),
-    // Taken as if it had come at that instruction, where k0 held nothing.
-    ".if {FLUSH}",
-    "vec_call_interrupted:",
-    "lui   $k0, %hi({DISPATCHER} + {K0})",
-    "j     vec_interrupt",
-    " sw   $zero, %lo({DISPATCHER} + {K0})($k0)",
-    ".endif",
     ".set pop",
 
     DISPATCHER = sym DISPATCHER,
     CURRENT = const CURRENT,
     RESUME = const RESUME,
-    K0 = const K0,
     GENX = const GENX,
     USER = const USER,
     PID = const PID,

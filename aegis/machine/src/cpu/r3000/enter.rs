@@ -2,7 +2,7 @@
 
 use super::cp0::USER_STATUS;
 use super::passage::{back_to_user, empty_cache};
-use crate::cpu::dispatch::{self, DISPATCHER};
+use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::operands::CURRENT;
 use core::arch::asm;
 
@@ -16,12 +16,11 @@ pub fn idle() -> ! {
     vec_idle()
 }
 
-/// Runs the environment that was made current, at `pc` in user mode, with `a0` and `a1` as given and all other registers 0; BadVAddr
-/// holds nothing of another's either. The kernel is entered again through the vectors, on a stack made empty.
+/// Runs the environment that was made current, at `pc` in user mode, with `a0` and `a1` as given and all other registers 0.
+/// The kernel is entered again through the vectors, on a stack made empty.
 ///
 /// Not quite all: `k1` holds `pc`, since `jr` needs a register.
 pub fn enter(pc: u32, a0: u32, a1: u32) -> ! {
-    dispatch::scrub_bad_vaddr();
     let block = DISPATCHER.resume.get();
     // SAFETY: leaves the kernel for good. Nothing after the block became the current one can fault.
     unsafe {

@@ -20,13 +20,16 @@ global_asm!(
     ".set mips1",
     ".set noreorder",
     ".set noat",
-    // An interrupt: u64 aegis_interrupt(Cause), which gives 0, or handler (v0) and save area (v1) of an upcall. Where another
+    // An interrupt: u64 aegis_interrupt(Cause, &EPC), which gives 0, or handler (v0) and save area (v1) of an upcall. Where another
     // environment is to run, it does not return. It may come between any two instructions of a program, but for a branch and its
-    // delay slot, so all caller-saved registers are kept, and k0, which the general vector has put away. k1 alone is nobody's.
+    // delay slot, so all caller-saved registers are kept. k0 and k1 are nobody's.
     ".globl vec_interrupt",
     "vec_interrupt:",
     save_interrupted!(),
-    "mfc0  $a0, $13",                           // the argument: Cause; the jump hides the load delay
+    "mfc0  $t0, $14",                           // t0 = EPC
+    "addiu $a1, $sp, {MISS_EPC}",               // the second argument; load delay of t0
+    "sw    $t0, {MISS_EPC}($sp)",               // frame.epc = EPC: Rust may put it back to a window's beginning
+    "mfc0  $a0, $13",                           // the first argument: Cause; the jump hides the load delay
     enter_rust!("jal", "aegis_interrupt"),
     leave_rust!(),
     "move  $k0, $v0",                           // k0 = handler
@@ -34,20 +37,18 @@ global_asm!(
     load_interrupted!(),
     "bnez  $k0, 1f",
     " nop",
-    "lui   $k1, %hi({DISPATCHER} + {K0})",      // k1 = upper half of the address of DISPATCHER's words
-    "lw    $k0, %lo({DISPATCHER} + {K0})($k1)",
-    empty_cache!("$k1"),
-    "mfc0  $k1, $14",                           // k1 = the interrupted instruction, or the branch before it
+    "lui   $k0, %hi(_stack - {MISS_FRAME} + {MISS_EPC})", // k0 = upper half of the address of the frame's EPC
+    "lw    $k0, %lo(_stack - {MISS_FRAME} + {MISS_EPC})($k0)", // k0 = frame.epc
     "nop",                                      // hazard: load delay
-    "jr    $k1",
-    " .word 0x42000010",                        // rfe
+    back_to_user!("$k0", "$k1"),
     // An upcall, delivered as an exception is, with 0 in place of BadVAddr.
     "1:",
     "sw    $a0, 0($k1)",                        // keep a0 in the save area
     "sw    $a1, 4($k1)",                        // keep a1
     "sw    $a2, 8($k1)",                        // keep a2
-    "mfc0  $a0, $14",                           // a0 = EPC
-    "mfc0  $a2, $13",                           // a2 = Cause
+    "lui   $a0, %hi(_stack - {MISS_FRAME} + {MISS_EPC})", // a0 = upper half of the address of the frame's EPC
+    "lw    $a0, %lo(_stack - {MISS_FRAME} + {MISS_EPC})($a0)", // a0 = frame.epc
+    "mfc0  $a2, $13",                           // a2 = Cause; load delay of a0
     "move  $a1, $zero",                         // load delay of a2
     ".if {FLUSH}",
     "srl   $a2, $a2, 8",                        // without the code, which is a call's if the interrupt was found at its end
@@ -73,7 +74,6 @@ global_asm!(
     DISPATCHER = sym DISPATCHER,
     CURRENT = const CURRENT,
     RESUME = const RESUME,
-    K0 = const K0,
     FLUSH = const FLUSH,
     ISOLATE_CACHES = const ISOLATE_CACHES,
     USER_STATUS = const USER_STATUS,
@@ -88,4 +88,5 @@ global_asm!(
     MISS_SP = const offset_of!(MissFrame, sp),
     MISS_HI = const offset_of!(MissFrame, hi),
     MISS_LO = const offset_of!(MissFrame, lo),
+    MISS_EPC = const offset_of!(MissFrame, epc),
 );

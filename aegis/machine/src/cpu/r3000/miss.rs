@@ -64,7 +64,7 @@ global_asm!(
     "addu  $k0, $k0, $k1",                      // k0 = block + code * 4
     "lw    $k0, {USER}($k0)",                   // k0 = block.user[code]
     "lw    $k1, {TLBX}($k1)",                   // k1 = save area
-    "bgez  $k0, vec_deliver",                   // a handler of the program's
+    "bgez  $k0, vec_deliver_address",                   // a handler of the program's
     " sw   $a0, 0($k1)",                        // keep a0 in the save area, or in the block's scratch word
     "jr    $k0",                                // there is no handler, or the kernel itself missed
     " nop",
@@ -88,7 +88,7 @@ global_asm!(
     "tlbwr",                                    // load the page in place of a random one
     back_to_user!("$k0", "$k1"),
 
-    // A miss in the guaranteed segment, answered in Rust: bool aegis_miss(BadVAddr), true if the application must handle it.
+    // A miss in the guaranteed segment, answered in Rust: bool aegis_miss(BadVAddr, &EPC), true if the application must handle it.
     // It may happen between any two instructions, so all caller-saved registers are kept.
     "vec_guaranteed:",
     "mfc0  $k0, $14",                           // k0 = EPC
@@ -96,14 +96,18 @@ global_asm!(
     "bltz  $k0, vec_kernel_fault",              // it was the kernel's own reference
     " nop",
     save_interrupted!(),
-    "mfc0  $a0, $8",                            // the argument: BadVAddr; the jump hides the load delay
+    "mfc0  $t0, $14",                           // t0 = EPC
+    "addiu $a1, $sp, {MISS_EPC}",               // the second argument; load delay of t0
+    "sw    $t0, {MISS_EPC}($sp)",               // frame.epc = EPC: Rust may put it back to a window's beginning
+    "mfc0  $a0, $8",                            // the first argument: BadVAddr; the jump hides the load delay
     enter_rust!("jal", "aegis_miss"),
     leave_rust!(),
     "move  $k0, $v0",                           // k0 = to the application?
     load_interrupted!(),
     "bnez  $k0, vec_upcall",                    // EPC, Cause and BadVAddr are as they were
     " lui  $k0, %hi({INFO} + {COUNT_UPCALLS})", // k0 = upper half of the counter's address
-    "mfc0  $k0, $14",                           // refilled: repeat the access
+    "lui   $k0, %hi(_stack - {MISS_FRAME} + {MISS_EPC})", // refilled; k0 = upper half of the address of the frame's EPC
+    "lw    $k0, %lo(_stack - {MISS_FRAME} + {MISS_EPC})($k0)", // k0 = frame.epc: repeat the access
     "nop",                                      // hazard: load delay
     back_to_user!("$k0", "$k1"),
     ".set pop",
@@ -135,4 +139,5 @@ global_asm!(
     MISS_SP = const offset_of!(MissFrame, sp),
     MISS_HI = const offset_of!(MissFrame, hi),
     MISS_LO = const offset_of!(MissFrame, lo),
+    MISS_EPC = const offset_of!(MissFrame, epc),
 );

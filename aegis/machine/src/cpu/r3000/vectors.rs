@@ -6,7 +6,7 @@
 //! Strategy. A TLB refill is answered from the STLB at its vector, by the thesis' sequence in the crate `stlb`. Everything else
 //! starts from the current dispatch block: Cause holds the exception code, already scaled by 4, so adding it to the block makes
 //! the address of the word that says where to go. A program's handler is entered at once, with three registers in the save area
-//! and EPC, BadVAddr and Cause in them. A word with the sign bit set is an address in kseg0: code of the kernel's. So calls
+//! and EPC, BadVAddr (if the exception brings an address, else 0) and Cause in them. A word with the sign bit set is an address in kseg0: code of the kernel's. So calls
 //! and the kernel's own faults part from all other exceptions in one instruction. In its delay slot the first register is
 //! saved already; where the kernel goes its own way, that is to a scratch word at the start of the block, which k1 then names.
 //!
@@ -35,7 +35,9 @@ unsafe extern "C" {
     fn vec_tlb_invalid();
     fn vec_unhandled();
     fn vec_kernel_fault();
-    fn vec_scrubbed();
+    fn vec_address_1();
+    fn vec_address_4();
+    fn vec_address_5();
 }
 
 /// Where a system call goes.
@@ -68,9 +70,10 @@ pub fn unhandled() -> u32 {
     vec_unhandled as *const () as u32
 }
 
-/// Where the kernel's own exception goes that it raises to give BadVAddr another value.
-pub fn scrubbed() -> u32 {
-    vec_scrubbed as *const () as u32
+/// Where exceptions of the codes 1, 4 and 5 go, which bring an address, on their way to the program's handler.
+pub fn with_address() -> [(usize, u32); 3] {
+    [(1, vec_address_1 as *const ()), (4, vec_address_4 as *const ()), (5, vec_address_5 as *const ())]
+        .map(|(code, place)| (code, place as u32))
 }
 
 /// Where an exception of the kernel's own goes.
@@ -87,11 +90,10 @@ global_asm!(
     ".set noat",
 
     // ---------------------------------------------------------------------------------------------------------------
-    // General exceptions, 0x80000080. Entry: all registers are the program's. 17 instructions to a program's handler.
+    // General exceptions, 0x80000080. Entry: all registers are the program's. 16 instructions to a program's handler.
     ".section .vectors.080,\"ax\",@progbits",
     "vec_general:",
-    "lui   $k1, %hi({DISPATCHER} + {K0})",      // k1 = upper half of the address of DISPATCHER's words
-    "sw    $k0, %lo({DISPATCHER} + {K0})($k1)", // for interrupts, which put it back
+    "lui   $k1, %hi({DISPATCHER} + {CURRENT})", // k1 = upper half of the address of CURRENT
     "mfc0  $k0, $13",                           // k0 = Cause
     "lw    $k1, %lo({DISPATCHER} + {CURRENT})($k1)", // k1 = the current block; load delay of k0
     "andi  $k0, $k0, {CODE_MASK}",              // k0 = code * 4; load delay of k1
@@ -106,7 +108,7 @@ global_asm!(
     "sw    $a1, 4($k1)",                        // keep a1
     "sw    $a2, 8($k1)",                        // keep a2
     "mfc0  $a0, $14",                           // a0 = EPC
-    "mfc0  $a1, $8",                            // a1 = BadVAddr
+    "move  $a1, $zero",                         // a1 = 0: BadVAddr may be another's
     "mfc0  $a2, $13",                           // a2 = Cause; the way back hides the load delay
     back_to_user!("$k0", "$k1"),
     // Entry: k0 = code of the kernel's, k1 = the current block.
@@ -114,6 +116,33 @@ global_asm!(
     "jr    $k0",                                // go there
     " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call: is it a synchronous transfer?
     ".org  vec_general + 0x80",
+
+    // ---------------------------------------------------------------------------------------------------------------
+    // Exceptions that bring an address, misses aside: 21 instructions to a program's handler. Entry: k1 = the current block.
+    ".section .vectors.rest,\"ax\",@progbits",
+    ".irp  code, 1,4,5",
+    ".globl vec_address_\\code",
+    "vec_address_\\code:",
+    "lw    $k0, {GENX}($k1)",                   // k0 = save area
+    "lw    $k1, {USER} + 4 * \\code($k1)",       // k1 = handler; load delay of k0
+    "sw    $a0, 0($k0)",                        // keep a0 in the save area; load delay of k1
+    "sw    $a1, 4($k0)",                        // keep a1
+    "sw    $a2, 8($k0)",                        // keep a2
+    "mfc0  $a0, $14",                           // a0 = EPC
+    "mfc0  $a1, $8",                            // a1 = BadVAddr
+    "mfc0  $a2, $13",                           // a2 = Cause; the way back hides the load delay
+    back_to_user!("$k1", "$k0"),
+    ".endr",
+
+    // Misses. Entry: k0 = handler, k1 = save area, with a0 already in it.
+    ".globl vec_deliver_address",
+    "vec_deliver_address:",
+    "sw    $a1, 4($k1)",                        // keep a1
+    "sw    $a2, 8($k1)",                        // keep a2
+    "mfc0  $a0, $14",                           // a0 = EPC
+    "mfc0  $a1, $8",                            // a1 = BadVAddr
+    "mfc0  $a2, $13",                           // a2 = Cause; the way back hides the load delay
+    back_to_user!("$k0", "$k1"),
 
     // ---------------------------------------------------------------------------------------------------------------
     ".section .vectors.rest,\"ax\",@progbits",
@@ -126,16 +155,6 @@ global_asm!(
     "mfc0  $a1, $14",
     "mfc0  $a2, $8",
     enter_rust!("j", "aegis_unhandled"),
-
-    // ---------------------------------------------------------------------------------------------------------------
-    // The kernel's own exception that gives BadVAddr a meaningless value: see `enter`. On behind the instruction.
-    ".globl vec_scrubbed",
-    "vec_scrubbed:",
-    "mfc0  $k0, $14",                           // k0 = EPC
-    "nop",                                      // hazard: load delay
-    "addiu $k0, $k0, 4",                        // k0 = the instruction behind it
-    "jr    $k0",                                // go there
-    " .word 0x42000010",                        // rfe
 
     // ---------------------------------------------------------------------------------------------------------------
     // A fault of the kernel's own: void aegis_kernel_fault(), with all registers in REGISTERS, on a stack of its own.
@@ -164,10 +183,11 @@ global_asm!(
     ".set pop",
     DISPATCHER = sym DISPATCHER,
     CURRENT = const CURRENT,
-    K0 = const K0,
     REGISTERS = sym REGISTERS,
     DISPATCH = const DISPATCH,
     SAVE = const SAVE,
+    GENX = const GENX,
+    USER = const USER,
     CODE_MASK = const CODE_MASK,
     SYNCHRONOUS = const SYNCHRONOUS,
     FLUSH = const FLUSH,

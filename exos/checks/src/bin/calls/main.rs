@@ -306,7 +306,7 @@ fn bad_mapping() -> Outcome {
         place.refused(Number::tlbwr, [va, lo, 0, 0], Error::BadMapping)?;
     }
     place.context_refused(|env| env.xl[1].lo &= !Lo::V, Error::BadMapping)?;
-    place.context_refused(|env| env.xl[1].lo &= !Lo::W, Error::BadMapping)
+    place.context_refused(|env| env.xl[0].lo &= !Lo::W, Error::BadMapping)
 }
 
 fn bad_handler() -> Outcome {

@@ -8,7 +8,11 @@
 extern crate alloc;
 
 mod children;
+mod files;
 mod parent;
+
+/// This program's name in the archive.
+const SELF: &str = "processes";
 
 exos::entry!(main);
 

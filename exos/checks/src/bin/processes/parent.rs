@@ -1,6 +1,6 @@
 //! The tests.
 
-use crate::children;
+use crate::{SELF, children, files};
 use alloc::format;
 use alloc::vec::Vec;
 use exos::abi::calls::{ANY, NEXT, Number};
@@ -12,15 +12,14 @@ use exos_checks::raw::calls::call;
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
 
-/// This program's name in the archive.
-const SELF: &str = "processes";
-
 pub fn main() -> i32 {
     tap::run(&[
         ("a process has arguments and an exit status", exit_status),
         ("arguments arrive whole", any_arguments),
         ("arguments that fit arrive, and those that do not are refused", longest_arguments),
         ("what cannot be made is said", refusals),
+        ("a file whose context names its maker's pages is refused", files::contexts),
+        ("a file whose segments lie anywhere is refused", files::segments),
         ("a process that ends badly takes nobody with it", bad_ends),
         ("a process that never yields is destroyed from outside", destroyed),
         ("short calls, of an untrusted and a trusted server", short_calls),
@@ -144,10 +143,19 @@ fn long_calls() -> Outcome {
     Ok(())
 }
 
+/// Sends the server a message, again where it still handles another one.
+fn send(server: &Process) -> Outcome {
+    while let Err(error) = rpc::send(server.pid(), [1, 2, 3, 4]) {
+        check_eq!(error, Failure::Busy, "a message");
+        get!(schedule::yield_to(server.pid()));
+    }
+    Ok(())
+}
+
 fn messages() -> Outcome {
     let server = server()?;
     for _ in 0..10 {
-        get!(rpc::send(server.pid(), [1, 2, 3, 4]));
+        send(&server)?;
     }
     check_eq!(rpc::short(server.pid(), [children::MESSAGES_SO_FAR, 0, 0, 0]), Ok([100, 0]), "sum of the messages");
     Ok(())
@@ -156,13 +164,13 @@ fn messages() -> Outcome {
 fn failures() -> Outcome {
     let process = get!(spawn(&["spin"]));
     check_eq!(rpc::short(process.pid(), [0; 4]), Err(Failure::Kernel(Error::NoGate)), "no gate");
-    check_eq!(rpc::send(process.pid(), [0; 4]), Err(Error::NoGate), "no gate for messages");
+    check_eq!(rpc::send(process.pid(), [0; 4]), Err(Failure::Kernel(Error::NoGate)), "no gate for messages");
     let pid = process.pid();
     drop(process);
     check_eq!(rpc::short(pid, [0; 4]), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
     check_eq!(rpc::trusted(pid, [0; 4]), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
     check_eq!(rpc::call(pid, &mut LongMessage::default()), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
-    check_eq!(rpc::send(pid, [0; 4]), Err(Error::NoSuchEnvironment), "gone");
+    check_eq!(rpc::send(pid, [0; 4]), Err(Failure::Kernel(Error::NoSuchEnvironment)), "gone");
     check_eq!(schedule::yield_to(Pid(u32::MAX)), Err(Error::NoSuchEnvironment), "never there");
     check_eq!(schedule::yield_to(NEXT), Err(Error::NoSuchEnvironment), "the name of nobody");
     Ok(())
@@ -209,7 +217,7 @@ fn late_server() -> Outcome {
         check!((1..20).all(|n| message.0[n] == 19 - n as u32), "the answer to a long call: {message:?}");
         given_up_before("long request", 1)?;
         check_eq!(be_late(), Ok([0, 0]), "the late server's answer");
-        get!(rpc::send(pid, [1, 2, 3, 4]));
+        send(&server)?;
         given_up_before("message", 1)?;
     }
     check_eq!(rpc::short(pid, [children::MESSAGES_SO_FAR, 0, 0, 0]), Ok([100, 0]), "sum of the messages");

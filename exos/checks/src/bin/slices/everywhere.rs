@@ -22,7 +22,7 @@ const LONGEST: u32 = 16_500;
 /// Turns of the delay, within which enough places must have been hit.
 const PATIENCE: u32 = 8 * LONGEST;
 
-/// Is what was hit enough? All places are; where the emulator runs several instructions as one, a quarter of them, and some in each
+/// Is what was hit enough? All places are; where the emulator runs several instructions as one, a quarter of them, and each
 /// window. `None`: not yet. The error names what is missing.
 fn enough(turns: u32, all: &[u32], missing: &[u32]) -> Option<Outcome> {
     let coarse = Feature::FineInterrupts.lack().is_some();
@@ -57,8 +57,7 @@ pub fn library() -> Outcome {
     handle(Cause::Breakpoint, |context: &mut Context| context.skip().expect("no delay slot here"));
     let pages = get!(Pages::new());
     let pid = delay(&pages)?;
-    let places: Vec<u32> =
-        ways_back().into_iter().flat_map(|range| range.step_by(4)).filter(|&place| !in_delay_slot(place)).collect();
+    let places: Vec<u32> = ways_back().collect();
     let hit = |place: u32| {
         let byte = (place - layout::PINNED_TEXT.start) / 4;
         pages.load(HITS + byte / 4 * 4) >> (8 * (byte % 4)) & 1 != 0
