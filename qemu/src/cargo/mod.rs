@@ -46,6 +46,11 @@ pub struct Failure {
     pub words: String,
 }
 
+/// Options of cargo for builds for the host: a dependency gets all features that any package of the
+/// workspace asks of it. Otherwise each selection of packages has its own variants of dependencies,
+/// and the host tool is compiled for each of them. `./x` gives the same options.
+pub const FOR_HOST: [&str; 3] = ["-Zfeature-unification", "--config", "resolver.feature-unification=\"workspace\""];
+
 /// What came of a build.
 #[derive(Debug)]
 pub struct Attempt {

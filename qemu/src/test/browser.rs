@@ -3,7 +3,7 @@
 use super::host;
 use super::report::Report;
 use crate::browser;
-use crate::cargo::Workspace;
+use crate::cargo::{FOR_HOST, Workspace};
 use anyhow::Result;
 
 /// The package that has them. It is built only here: what drives the browser takes a minute to compile.
@@ -21,7 +21,7 @@ pub fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
         return Ok(());
     }
     report.progress("building the tests in a browser");
-    match workspace.build(["test", "--no-run", "--tests", "-p", PACKAGE], &[]) {
+    match workspace.build(FOR_HOST.into_iter().chain(["test", "--no-run", "--tests", "-p", PACKAGE]), &[]) {
         Ok(built) => {
             for artifact in built.iter().filter(|built| built.is_test_file && built.executable.is_some()) {
                 host::run_binary(workspace, artifact, &[], &[], report)?;

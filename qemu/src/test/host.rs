@@ -2,7 +2,7 @@
 
 use super::Built;
 use super::report::Report;
-use crate::cargo::{Artifact, Workspace};
+use crate::cargo::{Artifact, FOR_HOST, Workspace};
 use crate::machine::Machine;
 use crate::session::{self, End, Errors, Patience};
 use anyhow::{Context, Result, ensure};
@@ -37,7 +37,7 @@ const EMULATED: [(Machine, &[&str]); 2] = [
 pub fn run(workspace: &Workspace, images: &[Built], absent: &[(Machine, String)], report: &mut Report) -> Result<()> {
     report.progress("building the host tests");
     let packages: Vec<&str> = PACKAGES.iter().flat_map(|package| ["-p", package]).collect();
-    let arguments = [&["test", "--no-run", "--lib", "--tests"], packages.as_slice()].concat();
+    let arguments = [&FOR_HOST[..], &["test", "--no-run", "--lib", "--tests"], &packages].concat();
     match workspace.build(&arguments, &[]) {
         Ok(mut built) => {
             built.retain(|built| built.is_test && built.executable.is_some());
@@ -152,7 +152,8 @@ fn run_examples(workspace: &Workspace, packages: &[&str], report: &mut Report) -
         return Ok(());
     }
     report.progress(GROUP);
-    let mut command = workspace.cargo([&["test", "-q", "--doc"], packages, &["--", "--format", "pretty"]].concat());
+    let mut command =
+        workspace.cargo([&FOR_HOST[..], &["test", "-q", "--doc"], packages, &["--", "--format", "pretty"]].concat());
     command.env("RUST_TEST_THREADS", "2");
     workspace.show(&command);
     let mut output = Output::default();

@@ -2,7 +2,7 @@
 
 use super::host::PACKAGES;
 use super::report::Report;
-use crate::cargo::{Workspace, without_noise};
+use crate::cargo::{FOR_HOST, Workspace, without_noise};
 use crate::image::{self, PluginInterface};
 use crate::machine::Machine;
 use crate::tlb::page;
@@ -22,9 +22,10 @@ const FEATURES: &str =
 
 /// Runs clippy, where there is one, on what is built for the host.
 pub fn host(workspace: &Workspace, report: &mut Report) -> Result<()> {
-    check(workspace, "clippy::host", &PACKAGES, &["--lib", "--tests"], None, report)?;
+    let arguments = [&FOR_HOST[..], &["--lib", "--tests"]].concat();
+    check(workspace, "clippy::host", &PACKAGES, &arguments, None, report)?;
     if crate::browser::find().is_some() {
-        check(workspace, "clippy::browser", &[super::browser::PACKAGE], &["--lib", "--tests"], None, report)?;
+        check(workspace, "clippy::browser", &[super::browser::PACKAGE], &arguments, None, report)?;
     }
     check(workspace, "clippy::web", &["stlb-web"], &page::CARGO_ARGUMENTS, None, report)?;
     for interface in PluginInterface::ALL {
