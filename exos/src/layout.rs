@@ -74,8 +74,9 @@ pub const PINNED_PAGES: u32 = {
 /// The page table as one array: a `Lo` word for each virtual page, by its number. Its pages are found through the directory.
 pub const WINDOW: Area = Area::new("page table window", 0x0080_0000, 0x00a0_0000);
 
-/// Text, constants and data of the program.
-pub const IMAGE: Area = Area::new("program", 0x0100_0000, 0x0200_0000);
+/// Text, constants and data of the program. Not at a multiple of 64 KB: there the pinned pages of
+/// other environments have the same slots of the software TLB.
+pub const IMAGE: Area = Area::new("program", 0x0100_c000, 0x0200_0000);
 /// The kernel's information page.
 pub const INFO: Area = Area::new("kernel information", 0x0200_0000, 0x0200_1000);
 /// The software TLB, aligned to its size.
@@ -133,6 +134,7 @@ const _: () = {
 mod tests {
     extern crate std;
     use super::*;
+    use aegis_abi::limits::ENVS;
     use std::collections::BTreeMap;
     use stlb::{Geometry, Mips32, R3000};
 
@@ -141,7 +143,7 @@ mod tests {
     /// What is used of each area: bytes from its start.
     const USED: [(Area, u32); 8] = [
         (WINDOW, 2 * MB),
-        (IMAGE, 2 * MB),
+        (IMAGE, 2 * MB - 0xc000),
         (INFO, PAGE_BYTES),
         (STLB, 2 * MB),
         (ARCHIVE, 4 * MB),
@@ -159,6 +161,28 @@ mod tests {
                 assert_eq!(other, area.name, "{va:#x} in {} shares a slot", area.name);
             }
         }
+    }
+
+    fn pinned_pages_share_no_slot_with_images<G: Geometry>() {
+        let slots = |number: u32, start, pages| {
+            // The process tag of an environment has its number in the highest bits, the lowest first.
+            (0..pages).map(move |page| G::slot(G::context(number.reverse_bits(), start + page * PAGE_BYTES)))
+        };
+        let pinned: BTreeMap<_, _> = PINNED
+            .iter()
+            .flat_map(|(area, _)| slots(0, area.start, area.pages).map(move |slot| (slot, area.name)))
+            .collect();
+        for number in 1..ENVS as u32 {
+            for slot in slots(number, IMAGE.start, 100) {
+                assert_eq!(pinned.get(&slot), None, "slot {slot}, of a page of environment {number}'s image");
+            }
+        }
+    }
+
+    #[test]
+    fn switches_between_environments_evict_no_pinned_page() {
+        pinned_pages_share_no_slot_with_images::<Mips32>();
+        pinned_pages_share_no_slot_with_images::<R3000>();
     }
 
     #[test]
