@@ -19,7 +19,7 @@ pub fn yield_now() {
 /// Gives the rest of the slice to an environment.
 ///
 /// # Errors
-/// `NoSuchEnvironment`, `NoGate`.
+/// `NoSuchEnvironment`, `NoGate`; `NotStarted`, where it has never run and is another's to start.
 ///
 /// # Panics
 /// In a critical section.

@@ -138,19 +138,20 @@ macro_rules! for_each_call {
             /// Puts the environment `pid` on the list of slice `n`: it may do with the slice what its owner may, and follows when
             /// that leaves.
             ///
-            /// Errors: as `s_free`; `NoSuchEnvironment`.
+            /// Errors: as `s_free`; `NoSuchEnvironment`; `NotPermitted` also when the caller is no writer of `pid`.
             34 s_add(pid: $crate::Pid, n: u32) -> ();
 
             /// Yields the rest of the current slice to the environment `pid`, which goes on at its prologue; or, if it is
             /// [`NEXT`]($crate::calls::NEXT), or the slice is over, ends it, so that the next slice begins. Does not return: the caller
-            /// goes on at its own prologue, in time. (Thesis .7)
+            /// goes on at its own prologue, in time. One that has never run starts at its first instruction. A slice whose holder has
+            /// no prologue (or first instruction) is skipped; if it is lent, it goes back to its owner. (Thesis .7)
             ///
-            /// Errors: `NoSuchEnvironment`, `NoGate`.
+            /// Errors: `NoSuchEnvironment`, `NoGate`; `NotStarted` when `pid` has never run and the caller is no writer of it.
             35 r#yield(pid: $crate::Pid) -> ();
 
             /// Makes the environment `pid` the owner of the current slice, for good, and yields to it. (Thesis .7)
             ///
-            /// Errors: `NoSuchEnvironment`, `NoGate`; `NotPermitted` when the caller is not on the list of the slice.
+            /// Errors: as `yield`; `NotPermitted` when the caller is no writer of `pid`, or not on the list of the slice.
             36 donate(pid: $crate::Pid) -> ();
 
             /// Writes to `into`, aligned to 4, where the kernel's tables stand that every program may map for reading: an
@@ -219,7 +220,7 @@ pub const READ_WRITE: u32 = 3;
 /// gate, or when a slice of its own begins, at its prologue.
 ///
 /// A transfer that is refused continues behind the `syscall`, with the error in `v1`: `NoSuchEnvironment`, or `NoGate` where the
-/// environment with the callee's number has none.
+/// environment with the callee's number has none. Nobody has any before its start.
 pub mod transfer {
     /// Asynchronous: the callee gets the rest of the current slice. (So does whoever that transfers to within the slice, in whatever way.)
     pub const ASYNCHRONOUS: u32 = 1;

@@ -83,6 +83,8 @@ errors! {
     TryAgain = 27, "no frame is free yet";
     /// Windows to resume in that are misaligned, leave user space, or do not lie in one page.
     BadResume = 28, "windows to resume in are misaligned or leave their page";
+    /// The environment has not started, and only a writer of it starts it.
+    NotStarted = 29, "the environment has not started";
 }
 
 impl core::fmt::Display for Error {

@@ -224,7 +224,7 @@ impl<M: Machine> Calls for Kernel<M> {
     #[inline(never)]
     fn s_add(&mut self, pid: Pid, n: u32) -> Result<(), Error> {
         let n = self.slice_to_change(n)?;
-        let number = self.lookup(pid)?;
+        let number = self.lookup_to_write(pid)?;
         // Point of no return.
         self.slices.add(number, n);
         Ok(())

@@ -259,9 +259,10 @@ impl Environment {
         self.record.pid()
     }
 
-    /// What its exceptions are dispatched from.
+    /// What its exceptions are dispatched from. Its gates are closed until it has started.
     pub fn block(&self) -> Option<Block> {
-        let Context { tlbx, genx, xh, gate, agate, .. } = self.context;
+        let Context { tlbx, genx, xh, .. } = self.context;
+        let [gate, agate] = [self.context.gate, self.context.agate].map(|gate| gate * self.record.started);
         self.pid().map(|pid| Block { pid, tlbx, genx, xh, gate, agate })
     }
 }

@@ -278,7 +278,7 @@ impl<M: Machine> Kernel<M> {
         self.set_block(number);
     }
 
-    fn set_block(&self, number: usize) {
+    pub(crate) fn set_block(&self, number: usize) {
         self.machine.set_block(number, self.environments[number].block().as_ref());
     }
 

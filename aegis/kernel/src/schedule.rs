@@ -7,11 +7,12 @@
 //! Where the next slice belongs to whoever runs already, nothing happens: contiguous slices cost no switches (3.3.1).
 
 use crate::Kernel;
-use crate::environment::Context;
+use crate::environment::Environment;
 use crate::interrupt::Due;
 use crate::machine::Machine;
+use crate::slice::Slice;
 use aegis_abi::limits::{EXCESS_THRESHOLD, SLICE_TICKS};
-use aegis_abi::{Error, Pid, interrupts, status};
+use aegis_abi::{Error, Handler, Pid, interrupts, status};
 
 // A slice is over with the first tick that comes in it.
 const _: () = assert!(SLICE_TICKS == 1);
@@ -158,52 +159,77 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// The slice after the current one, without those that are forfeited: they are paid with.
+    /// The slice after the current one, without those that are forfeited, which are paid with, and those that nobody can be
+    /// entered for.
     fn next_slice(&mut self) -> Option<usize> {
         let mut position = self.schedule.position;
-        loop {
-            // It ends: each step but the last pays a tick that somebody owes.
+        // Slices in a row that nobody can be entered for. It ends: each other step but the last pays a tick that somebody owes.
+        let mut closed = 0;
+        while closed < self.slices.allocated() {
             position = self.slices.after(position)?;
-            match &mut self.environments[self.slices.get(position)?.holder].record.excess {
+            let Some(holder) = self.entrant(position) else {
+                closed += 1;
+                continue;
+            };
+            closed = 0;
+            match &mut self.environments[holder].record.excess {
                 0 => return Some(position),
                 excess => *excess -= 1,
             }
         }
+        None
     }
 
-    /// Begins slice `n`; where it has been freed meanwhile, the one after it.
+    /// Who runs when slice `n` begins: its holder. Where that cannot be entered, a slice that is lent goes back. `None`: nobody.
+    fn entrant(&mut self, n: usize) -> Option<usize> {
+        let Slice { owner, holder, .. } = self.slices.get(n)?;
+        if self.entry(holder).is_some() {
+            return Some(holder);
+        }
+        self.slices.set_holder(n, owner);
+        self.entry(owner).map(|_| owner)
+    }
+
+    /// Begins slice `n`; where it has been freed meanwhile, or nobody can be entered for it any more, the one after it.
     fn start(&mut self, n: usize) {
         self.schedule.position = n;
         self.schedule.ended = None;
         self.machine.set_holder(None);
-        let Some(slice) = self.slices.get(n) else { return self.start_next() };
-        self.enter(slice.holder);
+        match self.entrant(n) {
+            Some(holder) => self.enter(holder),
+            None => self.start_next(),
+        }
     }
 
     fn start_next(&mut self) {
         match self.next_slice() {
             Some(next) => self.start(next),
             None => {
-                log::error!("no environment is left that has a slice");
+                log::error!("no environment is left that has a slice and can be entered");
                 self.power_off_with(status::NO_ENVIRONMENT);
             }
         }
     }
 
-    /// Lets an environment run, from its prologue, or at first from its beginning. Does not return on hardware.
-    fn enter(&mut self, number: usize) {
-        self.schedule.idle = false;
-        let environment = &mut self.environments[number];
-        let (pc, arguments) = if environment.record.started != 0 {
-            (environment.context.pro, [0, 0])
+    /// Where an environment is entered, its prologue, or at first its beginning, and with which arguments. `None`: it has none.
+    fn entry(&self, number: usize) -> Option<(Handler, [u32; 2])> {
+        let Environment { record, context, .. } = &self.environments[number];
+        let (pc, arguments) = if record.started != 0 {
+            (context.pro, [0, 0])
         } else {
-            environment.record.started = 1;
-            (environment.context.init, [environment.context.argument, self.machine.info_frame()])
+            (context.init, [context.argument, self.machine.info_frame()])
         };
-        if pc == 0 {
-            log::error!("environment {number} destroyed: it has a slice, and no prologue");
-            self.destroy(number);
-            return self.start_next();
+        (pc != 0).then_some((pc, arguments))
+    }
+
+    /// Lets an environment run that can be entered. Does not return on hardware.
+    fn enter(&mut self, number: usize) {
+        let Some((pc, arguments)) = self.entry(number) else { return };
+        self.schedule.idle = false;
+        let started = core::mem::replace(&mut self.environments[number].record.started, 1);
+        if started == 0 {
+            // Its gates are open now.
+            self.set_block(number);
         }
         self.set_ended(number, 0);
         self.machine.set_current(number);
@@ -237,15 +263,13 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// The environment of this name, which may be yielded to.
+    /// The environment of this name, to which the one that runs may yield.
     fn yieldable(&self, pid: Pid) -> Result<usize, Error> {
         let number = self.lookup(pid)?;
-        let Context { pro, init, .. } = &self.environments[number].context;
-        if *(if self.environments[number].record.started != 0 { pro } else { init }) == 0 {
-            Err(Error::NoGate)
-        } else {
-            Ok(number)
+        if self.environments[number].record.started == 0 && !self.may_write(number) {
+            return Err(Error::NotStarted);
         }
+        self.entry(number).map(|_| number).ok_or(Error::NoGate)
     }
 
     /// The call `yield`.
@@ -288,8 +312,8 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn donate_to(&mut self, pid: Pid) -> Result<(), Error> {
         let number = self.yieldable(pid)?;
         let position = self.schedule.position;
-        let may = self.slices.get(position).is_some_and(|slice| slice.access >> self.current() & 1 != 0);
-        if !may {
+        let listed = self.slices.get(position).is_some_and(|slice| slice.access >> self.current() & 1 != 0);
+        if !listed || !self.may_write(number) {
             return Err(Error::NotPermitted);
         }
         // Point of no return.

@@ -185,7 +185,7 @@ pub fn transfers() -> Outcome {
     get!(open_gate());
     let pages = get!(Pages::new());
     let entries = Entries { gate: Some(Entry::Bounce), agate: Some(Entry::BounceAsynchronous), ..Entries::default() };
-    let pid = get!(pages.start(entries));
+    let pid = get!(pages.open(entries));
     for turn in 0..TIMES {
         for synchronous in [true, false] {
             let before = core::array::from_fn(|n| turn + n as u32);
@@ -200,7 +200,7 @@ pub fn transfers() -> Outcome {
 /// [`RoundTrip`](crate::markers::Span::RoundTrip).
 pub fn transfers_there_and_back() -> Outcome {
     let pages = get!(Pages::new());
-    let pid = get!(pages.start(Entries { gate: Some(Entry::SendBack), ..Entries::default() }));
+    let pid = get!(pages.open(Entries { gate: Some(Entry::SendBack), ..Entries::default() }));
     get!(round_trips(pid, TIMES));
     get!(free(pid));
     Ok(())

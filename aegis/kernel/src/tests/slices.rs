@@ -324,8 +324,9 @@ fn a_donated_slice_is_the_others_for_good() {
 #[test]
 fn who_has_the_rest_of_a_slice_may_donate_it_if_it_is_on_the_list() {
     let mut kernel = family(2);
+    let (name, giver) = (pid(&kernel, 2), pid(&kernel, 1));
+    call(&mut kernel, Number::e_add, [giver, name]);
     yield_to(&mut kernel, 1);
-    let name = pid(&kernel, 2);
     fails(&mut kernel, Number::donate, [name, 0, 0, 0], Error::NotPermitted);
     kernel.machine.set_current(FIRST);
     kernel.machine.set_holder(None);
@@ -479,6 +480,11 @@ fn who_is_on_the_list_of_a_slice_may_free_it_and_add_others() {
     kernel.machine.set_current(3);
     fails(&mut kernel, Number::s_add, [names[3], 1, 0, 0], Error::NotPermitted);
     fails(&mut kernel, Number::s_free, [1, 0, 0, 0], Error::NotPermitted);
+    // Each may give to the next.
+    kernel.machine.set_current(FIRST);
+    for (giver, to) in [(1, 3), (3, 2)] {
+        call(&mut kernel, Number::e_add, [names[giver], names[to]]);
+    }
     kernel.machine.set_current(1);
     call(&mut kernel, Number::s_add, [names[3], 1]);
     kernel.machine.set_current(3);
@@ -543,16 +549,128 @@ fn who_has_no_prologue_cannot_be_yielded_to_once_it_has_started() {
 }
 
 #[test]
-fn who_has_a_slice_and_no_prologue_is_destroyed_and_the_next_slice_begins() {
+fn a_slice_for_which_nobody_can_be_entered_is_skipped_and_nobody_is_destroyed() {
     let mut kernel = family(1);
     let name = e_alloc(&mut kernel, 2, &Env { init: HANDLER, ..Env::EMPTY }).unwrap().0;
     let never = e_alloc(&mut kernel, 3, &Env::EMPTY).unwrap().0;
     call(&mut kernel, Number::s_alloc, [name, 2]);
     call(&mut kernel, Number::s_alloc, [never, 3]);
-    assert_eq!(turns(&mut kernel, 3), [1, 2, FIRST]);
-    assert!(!kernel.is_alive(3), "it had no first instruction");
-    assert_eq!(turns(&mut kernel, 2), [1, FIRST]);
-    assert!(!kernel.is_alive(2));
+    assert_eq!(turns(&mut kernel, 3), [1, 2, FIRST], "one has no first instruction");
+    assert_eq!(turns(&mut kernel, 3), [1, FIRST, 1], "and one no prologue");
+    assert!(kernel.is_alive(2) && kernel.is_alive(3));
+    assert_eq!([slice(&kernel, 2), slice(&kernel, 3)], [Some((2, 2)), Some((3, 3))]);
+}
+
+#[test]
+fn a_lent_slice_whose_holder_cannot_be_entered_goes_back() {
+    for over in [false, true] {
+        let mut kernel = family(2);
+        let name = e_alloc(&mut kernel, 3, &Env { init: HANDLER, gate: HANDLER, ..Env::EMPTY }).unwrap().0;
+        yield_to(&mut kernel, 3);
+        // Told already that the next slice is the first environment's, or not yet.
+        if over {
+            tick(&mut kernel);
+        }
+        assert_eq!(next(&mut kernel), 1);
+        transfer(&kernel, 3, true);
+        if over {
+            tick(&mut kernel);
+        }
+        assert_eq!(next(&mut kernel), 2);
+        assert_eq!(slice(&kernel, 1), Some((1, 3)), "lent");
+        assert_eq!(turns(&mut kernel, 2), [FIRST, 1], "over: {over}");
+        assert_eq!((runs(&kernel), slice(&kernel, 1)), (Some((1, handler(1, PROLOGUE))), Some((1, 1))));
+        assert_eq!(kernel.lookup(aegis_abi::Pid(name)), Ok(3), "it lives on");
+    }
+}
+
+#[test]
+fn who_loses_its_prologue_before_its_slice_begins_is_skipped() {
+    let mut kernel = family(2);
+    assert_eq!(next(&mut kernel), 1);
+    put(&kernel, page(1) | ENV_OFFSET, &Env { pro: 0, ..child_env(1) });
+    let name = pid(&kernel, 1);
+    yield_to(&mut kernel, FIRST);
+    tick(&mut kernel);
+    assert_eq!(next(&mut kernel), 2);
+    tick(&mut kernel);
+    assert_eq!(next(&mut kernel), FIRST);
+    // It is told, and the next slice is the other's, which then gives its prologue up.
+    tick(&mut kernel);
+    kernel.machine.set_current(1);
+    call(&mut kernel, Number::e_set, [GUARANTEED_VA | ENV_OFFSET, 0]);
+    kernel.machine.set_current(FIRST);
+    assert_eq!(next(&mut kernel), 2);
+    fails(&mut kernel, Number::r#yield, [name, 0, 0, 0], Error::NoGate);
+    assert_eq!(turns(&mut kernel, 2), [FIRST, 2]);
+}
+
+#[test]
+fn no_gift_destroys_or_starts_anybody() {
+    // What anybody but a writer may do to an environment that has started and has no prologue, and to one that has not started.
+    for (started, init, pro) in [(true, HANDLER, 0), (false, HANDLER, 0), (false, 0, 0), (false, HANDLER, HANDLER)] {
+        let mut kernel = family(2);
+        let name = e_alloc(&mut kernel, 3, &Env { init, pro, ..Env::EMPTY }).unwrap().0;
+        if started {
+            yield_to(&mut kernel, 3);
+        }
+        assert_eq!(next(&mut kernel), 1, "no writer of it");
+        let error = if started { Error::NoGate } else { Error::NotStarted };
+        fails(&mut kernel, Number::r#yield, [name, 0, 0, 0], error);
+        fails(&mut kernel, Number::donate, [name, 0, 0, 0], error);
+        fails(&mut kernel, Number::s_add, [name, 1, 0, 0], Error::NotPermitted);
+        fails(&mut kernel, Number::s_alloc, [name, ANY, 0, 0], Error::NotPermitted);
+        die(&mut kernel);
+        assert_eq!(turns(&mut kernel, 4), [FIRST, 2, FIRST, 2]);
+        assert_eq!(kernel.lookup(aegis_abi::Pid(name)), Ok(3), "it lives on");
+        assert_eq!(kernel.environments[3].record.started, u32::from(started));
+        assert!(!kernel.slices.owned(3));
+    }
+}
+
+#[test]
+fn gates_open_with_the_start() {
+    let mut kernel = family(1);
+    let name = child(&mut kernel, 2);
+    let gates = |kernel: &Tested| kernel.machine.blocks.borrow()[2].map(|block| (block.gate, block.agate));
+    assert_eq!(gates(&kernel), Some((0, 0)));
+    yield_to(&mut kernel, 2);
+    let own = child_env(2);
+    assert_eq!(gates(&kernel), Some((own.gate, own.agate)));
+    // Who has the number next has not started.
+    kernel.machine.set_current(FIRST);
+    call(&mut kernel, Number::e_free, [name.0, 0]);
+    child(&mut kernel, 2);
+    assert_eq!(gates(&kernel), Some((0, 0)));
+}
+
+#[test]
+fn only_a_writer_gives_a_slice() {
+    let mut kernel = family(2);
+    let name = pid(&kernel, 2);
+    assert_eq!(next(&mut kernel), 1);
+    fails(&mut kernel, Number::donate, [name, 0, 0, 0], Error::NotPermitted);
+    fails(&mut kernel, Number::s_add, [name, 1, 0, 0], Error::NotPermitted);
+    kernel.machine.set_current(FIRST);
+    let giver = pid(&kernel, 1);
+    call(&mut kernel, Number::e_add, [giver, name]);
+    kernel.machine.set_current(1);
+    call(&mut kernel, Number::s_add, [name, 1]);
+    call(&mut kernel, Number::donate, [name, 0]);
+    assert_eq!((kernel.current(), slice(&kernel, 1)), (2, Some((2, 2))));
+}
+
+#[test]
+fn the_machine_stops_when_nobody_can_be_entered() {
+    let mut kernel = kernel::<Mips32>();
+    put(&kernel, page(FIRST) | ENV_OFFSET, &Env { pro: 0, ..good_env() });
+    call(&mut kernel, Number::e_set, [GUARANTEED_VA | ENV_OFFSET, 0]);
+    let name = e_alloc(&mut kernel, 1, &Env::EMPTY).unwrap().0;
+    call(&mut kernel, Number::s_alloc, [name, ANY]);
+    tick(&mut kernel);
+    assert_eq!((kernel.current(), kernel.machine.stopped.get()), (FIRST, None), "who runs goes on");
+    call(&mut kernel, Number::r#yield, [NEXT.0, 0]);
+    assert_eq!(kernel.machine.stopped.get(), Some(status::NO_ENVIRONMENT));
 }
 
 #[test]

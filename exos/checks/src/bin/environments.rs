@@ -228,9 +228,10 @@ fn crash() -> Outcome {
     let pages = get!(Pages::new());
     for _ in 0..10 {
         // Behind this gate there is a breakpoint, which nobody handles.
-        let mut env = pages.env(Entries { init: Some(Entry::Turn), gate: Some(Entry::Look), ..Entries::default() });
+        let mut env = pages.env(Entries { init: Some(Entry::Leave), gate: Some(Entry::Look), ..Entries::default() });
         env.xh.fill(0);
         let server = Alive(get!(make(&env)));
+        get!(schedule::yield_to(server.0));
         check_eq!(rpc::short(server.0, [1, 2, 3, 4]), Err(GONE), "the answer");
         check_eq!(free(server.0), Err(Error::NoSuchEnvironment), "its end");
     }

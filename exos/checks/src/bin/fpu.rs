@@ -367,6 +367,8 @@ fn spied(switch: Switch) -> Outcome {
         give(&pages, 1000 + round);
         pages.store(MASK, u32::MAX);
         let keeper = Alive(get!(make(&fp::secret(&pages))));
+        // So that it may give it a slice.
+        get!(call(Number::e_add, [keeper.0.0, spy.0.0, 0, 0]));
         pages.store(ACTION, switch.action());
         pages.store(RECEIVER, spy.0.0);
         let partner = match switch {

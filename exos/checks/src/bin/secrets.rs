@@ -151,6 +151,9 @@ fn spied(switch: Switch) -> Outcome {
     let spy = get!(Spy::new());
     let pages = get!(Pages::new());
     let mut keeper = get!(keeper(&pages, switch));
+    // So that it may start the spy, and give it a slice.
+    let let_write = |keeper: &Alive| call(Number::e_add, [keeper.0.0, spy.env.0.0, 0, 0]);
+    get!(let_write(&keeper));
     let dies = matches!(switch, Switch::Die | Switch::Excess | Switch::Unhandled);
     for round in 0..ROUNDS {
         give(&pages, round);
@@ -176,6 +179,7 @@ fn spied(switch: Switch) -> Outcome {
         if dies {
             check_eq!(free(keeper.0), Err(Error::NoSuchEnvironment), "the end of one that has died");
             keeper = get!(self::keeper(&pages, switch));
+            get!(let_write(&keeper));
         }
     }
     spy.end()

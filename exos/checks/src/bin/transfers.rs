@@ -9,8 +9,8 @@ extern crate alloc;
 use exos::abi::calls::ANY;
 use exos::abi::calls::transfer::{ASYNCHRONOUS, SYNCHRONOUS};
 use exos::abi::{Error, Pid};
-use exos::machine;
-use exos_checks::raw::bare::{COUNT, Entries, Entry, FAILED, FOUND, GIVEN, Pages, free, give_slice};
+use exos::{machine, schedule};
+use exos_checks::raw::bare::{COUNT, Entries, Entry, FAILED, FOUND, GIVEN, Pages, free, give_slice, until_started};
 use exos_checks::raw::registers::Registers;
 use exos_checks::raw::transfers::{open_gate, transfer};
 use exos_checks::tap::{self, Outcome};
@@ -57,6 +57,10 @@ fn exchange(synchronous: bool) -> Outcome {
     let pid = get!(pages.start(entries));
     // Of an asynchronous transfer it gets the rest of the slice, and needs one of its own to go on where that does not suffice.
     get!(give_slice(pid, ANY));
+    get!(until_started(pid, || {
+        schedule::yield_now();
+        Ok(())
+    }));
     let number = if synchronous { SYNCHRONOUS } else { ASYNCHRONOUS };
     let start = machine::counters().ticks;
     for turn in 0..TIMES {
@@ -80,8 +84,8 @@ fn refused() -> Outcome {
     get!(open_gate());
     let pages = get!(Pages::new());
     let before = pattern(7);
-    let without = get!(pages.start(Entries { init: Some(Entry::Leave), ..Entries::default() }));
-    let one_kind = get!(pages.start(Entries { gate: Some(Entry::Exchange), ..Entries::default() }));
+    let without = get!(pages.open(Entries::default()));
+    let one_kind = get!(pages.open(Entries { gate: Some(Entry::Exchange), ..Entries::default() }));
     for synchronous in [true, false] {
         let to = |pid: Pid| transfer(synchronous, pid, &before).err();
         check_eq!(to(without), Some(Error::NoGate), "an environment without a gate");
@@ -98,10 +102,16 @@ fn refused() -> Outcome {
         check_eq!(refusal, Some(Error::NoSuchEnvironment), "a name kept too long");
     }
     // The same number under another name.
-    let heir = get!(pages.start(Entries { gate: Some(Entry::Exchange), ..Entries::default() }));
+    let heir = get!(pages.open(Entries { gate: Some(Entry::Exchange), ..Entries::default() }));
     check!(heir != one_kind, "a name given twice");
     check_eq!(transfer(true, one_kind, &before).err(), Some(Error::NoSuchEnvironment), "a name whose number lives on");
     get!(free(heir));
+    let both = Entries { gate: Some(Entry::Exchange), agate: Some(Entry::Exchange), ..Entries::default() };
+    let child = get!(pages.start(both));
+    for synchronous in [true, false] {
+        check_eq!(transfer(synchronous, child, &before).err(), Some(Error::NoGate), "before its start");
+    }
+    get!(free(child));
     get!(free(without));
     Ok(())
 }

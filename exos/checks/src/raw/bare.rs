@@ -13,11 +13,12 @@ use exos::abi::calls::transfer::{ASYNCHRONOUS, SYNCHRONOUS};
 use exos::abi::calls::{ANY, Number};
 use exos::abi::limits::{ENV_DATA_BYTES, EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT, RESERVED_FRAMES, RESUME_WINDOW_BYTES};
 use exos::abi::{Env, Error, InterruptQueue, Lo, Mapping, Pid};
-use exos::layout;
+use exos::exposed::Tables;
 use exos::page_table::Rights;
 use exos::region::{Frame, Region};
 use exos::rt::call::with_pointer;
 use exos::rt::state::State;
+use exos::{layout, schedule};
 
 /// Where the page of the library's state is mapped, or another guest, if one is.
 pub const LIBRARY: u32 = 0x1000;
@@ -872,7 +873,19 @@ impl Pages {
         self.start_under(&self.env(entries))
     }
 
-    /// The same under a context.
+    /// One that has started, and left at once: its gates are open.
+    ///
+    /// # Errors
+    /// Those of the kernel's calls `e_alloc` and `yield`, and no room in the address space, which is then `TooLong`.
+    pub fn open(&self, entries: Entries) -> Result<Pid, Error> {
+        let pid = self.start(Entries { init: Some(Entry::Leave), ..entries })?;
+        // At the end of a slice the yield is to somebody else.
+        until_started(pid, || schedule::yield_to(pid))?;
+        self.store(MASK, u32::MAX);
+        Ok(pid)
+    }
+
+    /// The same as [`Pages::start`] under a context.
     ///
     /// # Errors
     /// Those of the kernel's call `e_alloc`.
@@ -880,6 +893,18 @@ impl Pages {
         self.store(MASK, u32::MAX);
         make(env)
     }
+}
+
+/// Does something until an environment has started, and its gates are open.
+///
+/// # Errors
+/// Those of what is done, and no room in the address space, which is then `TooLong`.
+pub fn until_started(pid: Pid, mut act: impl FnMut() -> Result<(), Error>) -> Result<(), Error> {
+    let tables = Tables::map().map_err(|_| Error::TooLong)?;
+    while !tables.environments.iter().any(|record| record.pid == pid.0 && record.started != 0) {
+        act()?;
+    }
+    Ok(())
 }
 
 /// Makes an environment.

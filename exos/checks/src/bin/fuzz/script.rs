@@ -151,6 +151,8 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
                 || is(Number::e_free)
                 || is(Number::e_write)
                 || is(Number::s_alloc)
+                || is(Number::s_add)
+                || is(Number::donate)
                 || (is(Number::e_add) && name == "env");
             (pid, whose == Whose::Nobodys || (whose == Whose::Protected && protects))
         }

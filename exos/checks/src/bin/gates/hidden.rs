@@ -16,7 +16,7 @@ fn eye(answer: Kind) -> Result<(Pages, Alive), alloc::string::String> {
     pages.store(GIVEN + 4 * 24, answer as u32);
     let exchange = Some(Entry::Exchange);
     let entries = Entries { gate: exchange, agate: exchange, ..Entries::default() };
-    let pid = get!(pages.start(entries));
+    let pid = get!(pages.open(entries));
     Ok((pages, Alive(pid)))
 }
 

@@ -1,11 +1,12 @@
 //! What the children do.
 
 use core::mem::offset_of;
-use exos::abi::limits::PAGE_BYTES;
-use exos::abi::{InterruptQueue, Pid};
+use exos::abi::calls::{ANY, Number};
+use exos::abi::limits::{PAGE_BYTES, SLICES};
+use exos::abi::{Error, InterruptQueue, Pid};
 use exos::rpc::{self, LongMessage};
 use exos::{Cell, interrupts, layout, schedule};
-use exos_checks::raw::calls::{context, load, store};
+use exos_checks::raw::calls::{call, context, load, store};
 
 /// Requests after which the server ends; 0: it does not.
 static LEFT: Cell<u32> = Cell::new(0);
@@ -34,6 +35,7 @@ pub fn main(role: &str) -> i32 {
         "server" => server(),
         "null-server" => null_server(),
         "client" => client(Pid(number(2)), number(3)),
+        "meddler" => meddler(Pid(number(2)), number(3)),
         _ => 1,
     }
 }
@@ -43,6 +45,20 @@ pub fn hash<'a>(words: impl Iterator<Item = &'a str>) -> i32 {
     let add = |hash: u32, n: u32| (hash ^ n).wrapping_mul(0x0100_0193);
     words.fold(0x811c_9dc5, |hash, word| word.bytes().fold(add(hash, word.len() as u32), |hash, n| add(hash, n.into())))
         as i32
+}
+
+/// Has another's child run, and gives it all it can, which must be refused: yields and donations with this error.
+fn meddler(pid: Pid, error: u32) -> i32 {
+    let refused = |number: Number, n: u32| call(number, [pid.0, n, 0, 0]).err();
+    let expected = Error::from_code(error);
+    if schedule::yield_to(pid).err() != expected || refused(Number::donate, 0) != expected {
+        return 1;
+    }
+    // One of them is its own.
+    if !(0..SLICES as u32).all(|n| matches!(refused(Number::s_add, n), Some(Error::SliceFree | Error::NotPermitted))) {
+        return 2;
+    }
+    i32::from(refused(Number::s_alloc, ANY) != Some(Error::NotPermitted)) * 3
 }
 
 /// Serves long requests alone.

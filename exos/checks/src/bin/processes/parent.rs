@@ -8,6 +8,7 @@ use exos::abi::{Error, Pid};
 use exos::process::{self, End, Process, SpawnError};
 use exos::rpc::{self, Failure, LongMessage};
 use exos::{arguments, machine, schedule};
+use exos_checks::raw::bare::{Entries, Pages, free, give_slice};
 use exos_checks::raw::calls::call;
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
@@ -30,6 +31,8 @@ pub fn main() -> i32 {
         ("a server that dies while it serves", death),
         ("a server whose slice ends between requests gives up before it serves the next", late_server),
         ("two clients of one server", two_clients),
+        ("nobody starts another's child", meddled_with),
+        ("no gift destroys who cannot be entered", given_to),
     ])
 }
 
@@ -221,6 +224,36 @@ fn late_server() -> Outcome {
         given_up_before("message", 1)?;
     }
     check_eq!(rpc::short(pid, [children::MESSAGES_SO_FAR, 0, 0, 0]), Ok([100, 0]), "sum of the messages");
+    Ok(())
+}
+
+/// Has a process try on an environment what only a writer may do; yields to it must fail with this error.
+fn meddle(pid: Pid, error: Error) -> Outcome {
+    let (pid, error) = (format!("{}", pid.0), format!("{}", error as u32));
+    let meddler = get!(spawn(&["meddler", &pid, &error]));
+    check_eq!(meddler.wait(), End::Exited(0), "what the meddler was granted");
+    Ok(())
+}
+
+fn meddled_with() -> Outcome {
+    let child = get!(process::spawn_without_slice(SELF, &["exit", "7"]));
+    meddle(child.pid(), Error::NotStarted)?;
+    check_eq!(child.wait(), End::Exited(7), "the child's end");
+    Ok(())
+}
+
+fn given_to() -> Outcome {
+    let pages = get!(Pages::new());
+    let pid = get!(pages.open(Entries::default()));
+    meddle(pid, Error::NoGate)?;
+    check_eq!(schedule::yield_to(pid), Err(Error::NoGate), "it has no prologue, and lives");
+    // Not even a writer's gift.
+    let slice = get!(give_slice(pid, ANY));
+    schedule::yield_now();
+    schedule::yield_now();
+    check_eq!(schedule::yield_to(pid), Err(Error::NoGate), "it has a slice, and lives");
+    get!(call(Number::s_free, [slice, 0, 0, 0]));
+    get!(free(pid));
     Ok(())
 }
 

@@ -308,7 +308,7 @@ impl Player {
                     insert(arguments[1] + size_of::<Env>() as u32 - 1);
                 }
             }
-            // One that has a slice is destroyed, with a line on the console: that is enough now and then.
+            // A slice of one that never runs is of no use to anybody: that is enough now and then.
             S_ALLOC if arguments[0] != own && self.random.below(64) != 0 => return false,
             TLBWR if self.own_pages.contains(&(arguments[0] >> PAGE_SHIFT)) => {
                 // Pages under guaranteed mappings are the kernel's to protect.

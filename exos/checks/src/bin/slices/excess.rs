@@ -118,7 +118,7 @@ pub fn given_away() -> Outcome {
     let (giver, taker) = (get!(Pages::new()), get!(Pages::new()));
     let leave = Some(Entry::Leave);
     let turn = Some(Entry::Turn);
-    let taker_pid = get!(taker.start(Entries { init: leave, pro: leave, epi: leave, agate: turn, ..HONEST }));
+    let taker_pid = get!(taker.open(Entries { init: None, pro: leave, epi: leave, agate: turn, gate: None }));
     giver.store(PARTNER, taker_pid.0);
     let give = Some(Entry::Give);
     let pid = get!(giver.start(Entries { init: give, pro: give, epi: leave, ..HONEST }));
