@@ -17,7 +17,7 @@ QEMU_OLDEST="7 2" # major and minor number; qemu/src/malta.rs has the same
 package_of() {
     case "$1" in
     qemu-system-mipsel) echo qemu-system-mips ;;
-    rustc) echo "$DEBIAN_RUST" ;;
+    rustc) echo "$DEBIAN_RUST $DEBIAN_RUST_TOOLS" ;;
     *) echo "$1" ;;
     esac
 }
@@ -204,7 +204,7 @@ unpack() {
         done
         rm -rf "$new/debs" "${tools:?}/$program"
         wrapper "$program" >"$new/bin/$program" && chmod +x "$new/bin/$program" && mv "$new" "$tools/$program" || exit 1
-        [ "$program" != rustc ] || for part in cargo rustdoc ld.lld wasm-ld; do
+        [ "$program" != rustc ] || for part in cargo rustdoc ld.lld wasm-ld cargo-clippy clippy-driver rustfmt; do
             cp "$tools/rustc/bin/rustc" "$tools/rustc/bin/$part" || exit 1
         done
         PATH="$tools/$program/bin:$PATH"

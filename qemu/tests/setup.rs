@@ -72,7 +72,7 @@ impl Host {
     fn provide_with(&self, user: u32, offline: bool, variables: &[(&str, &str)]) -> (i32, String) {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools.sh");
         let script = format!(
-            r#"say() {{ echo "x: $*"; }}; have() {{ command -v "$1" >/dev/null; }}; DEBIAN_RUST=
+            r#"say() {{ echo "x: $*"; }}; have() {{ command -v "$1" >/dev/null; }}; DEBIAN_RUST= DEBIAN_RUST_TOOLS=
             offline={}; . {}; provide qemu-system-mipsel; status=$?; qemu-system-mipsel --version; exit $status"#,
             if offline { "1" } else { "" },
             tools.display()

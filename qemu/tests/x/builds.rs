@@ -35,7 +35,10 @@ fn the_environment_changes_nothing_in_a_guest() {
         foreign.env("RUSTC_WRAPPER", "/bin/false").env("RUSTC_WORKSPACE_WRAPPER", "/bin/false");
         foreign.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env("CARGO_UNSTABLE_BUILD_STD", "nonsense");
         foreign.env("CARGO_TARGET_MIPSEL_DEC_NONE_RUSTFLAGS", "-Cnonsense").env("CARGO_INCREMENTAL", "1");
-        foreign.env("CARGO_TARGET_MIPSEL_UNKNOWN_NONE_LINKER", "/bin/false");
+        // With Debian's toolchain `./x` itself names the linkers.
+        if std::env::var_os("AEGIS_DEBIAN_RUST").is_none() {
+            foreign.env("CARGO_TARGET_MIPSEL_UNKNOWN_NONE_LINKER", "/bin/false");
+        }
         check(foreign.spawn().unwrap(), 7, &[]);
         assert!(before == std::fs::read(&image).unwrap(), "{} is another", image.display());
     }
