@@ -235,7 +235,12 @@ impl Player {
                 }
                 n if n == Number::fpu as u32 => arguments[0] = self.random.below(3),
                 n if n == Number::s_free as u32 => arguments[0] = self.random.below(70),
-                n if n == Number::e_alloc as u32 => arguments[0] = self.random.choose(&[ANY, ANY, ANY, 0, 5, 63, 64]),
+                n if n == Number::e_alloc as u32 => {
+                    arguments[0] = self.random.choose(&[ANY, ANY, ANY, 0, 5, 63, 64]);
+                    if self.random.below(4) == 0 {
+                        arguments[1] = address_of(&*self.nothing);
+                    }
+                }
                 n if n == Number::read_exposed_info as u32 => arguments[0] = self.address() & !3,
                 4..16 | 26..39 => {
                     arguments[0] = self.pid();
