@@ -110,9 +110,9 @@ fn kernel_options(command_line: &str) -> (Options, &str) {
 extern "C" fn aegis_interrupt(cause: u32, pc: &mut u32) -> u64 {
     let upcall = KERNEL.with(|kernel| {
         interrupts::handle(cause, |event| match event {
-            Event::Tick => {
+            Event::Ticks(passed) => {
                 aegis_machine::count_tick();
-                kernel.tick();
+                kernel.tick(passed);
             }
             Event::Input => kernel.input(),
         });

@@ -52,12 +52,13 @@ impl Jitter {
 }
 
 /// Withdraws the request and arms the comparator for the next tick: `period` counts after `last`,
-/// or, where the counter has passed that, a whole number of periods after it. Ticks in between are
-/// left out.
+/// or, where the counter has passed that, a whole number of periods after it. For the ticks in
+/// between there are no requests; how many periods there are from `last` to the next tick is
+/// returned, so that whoever adds this up counts them all.
 ///
 /// When it returns, there is a request, or there will be one within a period. Each time that the
 /// counter was faster than an attempt adds at most as much as the attempts before.
-pub fn arm(comparator: &impl Comparator, last: u32, period: u32) {
+pub fn arm(comparator: &impl Comparator, last: u32, period: u32) -> u32 {
     // The longest wait for the deadline that is tried.
     let mut longest = period;
     let mut next = last.wrapping_add(period);
@@ -67,7 +68,7 @@ pub fn arm(comparator: &impl Comparator, last: u32, period: u32) {
         // Unsigned: however far the counter has gone on, a deadline behind it does not look near.
         let ahead = (1..=longest).contains(&next.wrapping_sub(now));
         if ahead || comparator.is_requested() {
-            return;
+            return next.wrapping_sub(last) / period;
         }
         // The counter was faster. It is given more time with each attempt, so that one succeeds
         // even if each takes longer than a period.

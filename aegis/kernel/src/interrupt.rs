@@ -158,14 +158,14 @@ impl<M: Machine> Kernel<M> {
         self.schedule.timers = self.schedule.timers & !(1 << current) | u64::from(due.is_some()) << current;
     }
 
-    /// Fires the timers that are due.
-    pub(crate) fn fire_timers(&mut self) {
+    /// Fires the timers that were due at one of the last ticks, so many.
+    pub(crate) fn fire_timers(&mut self, passed: u32) {
         let now = self.schedule.ticks;
         let mut armed = self.schedule.timers;
         while armed != 0 {
             let number = armed.trailing_zeros() as usize;
             armed &= armed - 1;
-            if self.environments[number].timer.take_if(|due| *due == now).is_some() {
+            if self.environments[number].timer.take_if(|due| now.wrapping_sub(*due) < passed).is_some() {
                 self.schedule.timers &= !(1 << number);
                 self.post(number, Interrupt { kind: TIMER, arguments: [now, 0, 0] });
             }

@@ -67,13 +67,14 @@ impl<M: Machine> Kernel<M> {
         self.schedule.rate = Some(rate);
     }
 
-    /// The clock has ticked.
-    pub fn tick(&mut self) {
+    /// The clock has ticked: so many ticks have passed since the last that was answered. Time goes on by all of them; the slice that
+    /// runs is charged one, since who runs cannot help what the kernel does meanwhile, or the host.
+    pub fn tick(&mut self, passed: u32) {
         #[cfg(feature = "checked")]
         self.check_now_and_then();
-        self.schedule.ticks = self.schedule.ticks.wrapping_add(1);
+        self.schedule.ticks = self.schedule.ticks.wrapping_add(passed);
         self.schedule.early = 0;
-        self.fire_timers();
+        self.fire_timers(passed);
         self.resume_input();
         if self.schedule.idle {
             return;

@@ -21,6 +21,8 @@ pub enum Feature {
     FloatExceptions,
     /// Interrupts between any two instructions.
     FineInterrupts,
+    /// A clock of which every tick is counted, those too that pass within a call.
+    CountedTicks,
 }
 
 impl Feature {
@@ -28,8 +30,9 @@ impl Feature {
     pub fn lack(self) -> Option<&'static str> {
         let info = info();
         let is_mips1 = matches!(text(&info.processor), "MIPS R2000" | "MIPS R3000" | "a MIPS I processor");
-        // The one emulator of this board. (On hardware the last four would be there; nobody has tried.)
-        let is_gxemul = text(&info.board).starts_with("DECstation");
+        let is_decstation = text(&info.board).starts_with("DECstation");
+        // The one emulator of this board. (On hardware these would be there; nobody has tried.)
+        let is_gxemul = is_decstation;
         match self {
             Feature::Traps => is_mips1.then_some("MIPS I has no trap instructions"),
             Feature::Mips16e => is_mips1.then_some("MIPS I has no MIPS16e"),
@@ -38,6 +41,9 @@ impl Feature {
             Feature::FloatExceptions => is_gxemul.then_some("GXemul raises no floating-point exceptions"),
             Feature::FineInterrupts => is_gxemul
                 .then_some("GXemul runs up to five loads or stores in a row as one, and interrupts none of them"),
+            Feature::CountedTicks => {
+                is_decstation.then_some("the DECstation's clocks do not say how often they have ticked")
+            }
             Feature::MisalignedFetch => is_gxemul.then_some("GXemul ignores the two low bits of a jump's target"),
         }
     }

@@ -87,10 +87,10 @@ impl Comparator for Model {
 
 /// The start of a clock, and a tick, which was noticed `late` counts after it.
 const PATHS: [fn(&Model, u32); 2] = [
-    |model, _| arm(model, model.count(), PERIOD),
+    |model, _| _ = arm(model, model.count(), PERIOD),
     |model, late| {
         model.pass(late);
-        arm(model, model.compare(), PERIOD);
+        let _ = arm(model, model.compare(), PERIOD);
     },
 ];
 
@@ -130,19 +130,36 @@ fn a_tick_comes_in_the_end_where_every_access_takes_longer_than_a_period() {
 }
 
 #[test]
-fn ticks_keep_their_distance_and_those_that_are_over_are_left_out() {
+fn ticks_keep_their_distance_and_those_that_are_over_are_counted() {
     let model = Model::new(1000, &[], 0);
-    arm(&model, 1000, PERIOD);
+    assert_eq!(arm(&model, 1000, PERIOD), 1);
     assert_eq!(model.compare.get(), 1000 + PERIOD);
     // A quick answer: two accesses, and the next deadline counts from the last.
     let before = model.accesses.get();
     model.pass(PERIOD + 50);
-    arm(&model, 1000 + PERIOD, PERIOD);
+    assert_eq!(arm(&model, 1000 + PERIOD, PERIOD), 1);
     assert_eq!((model.compare.get(), model.accesses.get() - before), (1000 + 2 * PERIOD, 2));
     model.pass(5 * PERIOD);
-    arm(&model, 1000 + 2 * PERIOD, PERIOD);
-    assert_eq!((model.compare.get() - 1000) % PERIOD, 0);
+    assert_eq!(arm(&model, 1000 + 2 * PERIOD, PERIOD), 5);
+    assert_eq!(model.compare.get(), 1000 + 7 * PERIOD);
     assert!(model.wait() <= PERIOD.into());
+}
+
+/// Ticks are counted as time passes, however late each is noticed.
+#[test]
+fn all_ticks_are_counted() {
+    for late in [0, 100, PERIOD - 200, PERIOD, 3 * PERIOD + 5, SECOND] {
+        let model = Model::new(0, &[], 0);
+        let mut counted = 0;
+        arm(&model, 0, PERIOD);
+        for _ in 0..20 {
+            model.pass(model.compare.get().wrapping_sub(model.count.get()) + late);
+            counted += arm(&model, model.compare.get(), PERIOD);
+            // The next one has yet to come.
+            let passed = model.count.get() / PERIOD;
+            assert!(counted.abs_diff(passed) <= 1, "{counted} of {passed} ticks, {late} late");
+        }
+    }
 }
 
 proptest! {

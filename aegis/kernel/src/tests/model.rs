@@ -358,7 +358,12 @@ pub fn pid<G: Geometry>(kernel: &Kernel<Model<G>>, n: usize) -> u32 {
 
 /// The clock ticks, and nothing else happens.
 pub fn tick<G: Geometry>(kernel: &mut Kernel<Model<G>>) -> Option<Upcall> {
-    kernel.tick();
+    ticks(kernel, 1)
+}
+
+/// The processor is interrupted when so many ticks have passed.
+pub fn ticks<G: Geometry>(kernel: &mut Kernel<Model<G>>, passed: u32) -> Option<Upcall> {
+    kernel.tick(passed);
     kernel.leave_interrupt()
 }
 

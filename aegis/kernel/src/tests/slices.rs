@@ -760,6 +760,32 @@ fn the_machine_stops_when_nobody_has_a_slice() {
 }
 
 #[test]
+fn every_tick_counts_and_the_slice_is_charged_one() {
+    let mut kernel = family(1);
+    let now = call(&mut kernel, Number::gettick, [0, 0]);
+    call(&mut kernel, Number::timer, [3, 0]);
+    kernel.machine.set_current(1);
+    call(&mut kernel, Number::timer, [8, 0]);
+    kernel.machine.set_current(FIRST);
+    // Three ticks have passed when the end of the slice is noticed, and four more when its excess is.
+    ticks(&mut kernel, 3);
+    assert_eq!((queue(&kernel, FIRST).ended, queue(&kernel, FIRST).head), (1, 1));
+    assert_eq!(queue(&kernel, FIRST).entries[0].arguments[0], now + 3);
+    assert_eq!(kernel.environments[FIRST].record.excess, 0);
+    ticks(&mut kernel, 4);
+    assert_eq!(kernel.environments[FIRST].record.excess, 1);
+    assert_eq!((call(&mut kernel, Number::gettick, [0, 0]), queue(&kernel, 1).head), (now + 7, 0));
+    // A timer that was due in between, also where the count wraps around.
+    ticks(&mut kernel, 6);
+    assert_eq!((queue(&kernel, 1).head, queue(&kernel, FIRST).head), (1, 1));
+    call(&mut kernel, Number::timer, [u32::MAX, 0]);
+    ticks(&mut kernel, 5);
+    assert_eq!(queue(&kernel, FIRST).head, 1, "that is not due for long");
+    ticks(&mut kernel, u32::MAX - 5);
+    assert_eq!(queue(&kernel, FIRST).head, 2);
+}
+
+#[test]
 fn the_clock_is_told() {
     let mut kernel = kernel::<Mips32>();
     assert_eq!(call(&mut kernel, Number::getrate, [0, 0]), 0);

@@ -70,8 +70,8 @@ impl FromStr for Course {
 /// What an interrupt reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// The clock has ticked.
-    Tick,
+    /// The clock has ticked, so many times since it was reported last.
+    Ticks(u32),
     /// The console has received something, which is to be taken, or its interrupt turned off.
     Input,
 }

@@ -36,15 +36,16 @@ pub fn enable(source: Source) {
     }
 }
 
-/// Reports why the processor was interrupted, given Cause, and makes the devices withdraw their requests.
+/// Reports why the processor was interrupted, given Cause, and makes the devices withdraw their requests. Neither clock says whether it has
+/// ticked more than once.
 pub fn handle(cause: u32, mut report: impl FnMut(Event)) {
     if cause & CLOCK != 0 && rtc::acknowledge() {
-        report(Event::Tick);
+        report(Event::Ticks(1));
     }
     if cause & SYSTEM != 0 {
         if csr::is_pending(Device::Lance) {
             lance_timer::acknowledge();
-            report(Event::Tick);
+            report(Event::Ticks(1));
         }
         if csr::is_pending(Device::Serial) {
             report(Event::Input);

@@ -78,10 +78,7 @@ pub fn handle(cause: u32, mut report: impl FnMut(Event)) {
         // Count meets Compare once in a while even if nobody asked for it.
         match PERIOD.get() {
             0 => timer::withdraw(),
-            period => {
-                timer::acknowledge(next_period(period));
-                report(Event::Tick);
-            }
+            period => report(Event::Ticks(timer::acknowledge(next_period(period)))),
         }
     }
     if cause & CONTROLLERS != 0 {

@@ -35,10 +35,10 @@ pub fn start(earlier: u32, period: u32) {
     arm(&Timer, Timer.count().wrapping_sub(earlier), period);
 }
 
-/// Withdraws the request and sets out for the next tick. Ticks that are over already, since the
-/// host was late, are left out.
-pub fn acknowledge(period: u32) {
-    arm(&Timer, Timer.compare(), period);
+/// Withdraws the request and sets out for the next tick. How many ticks there were: those too that
+/// have passed while the processor was not interrupted.
+pub fn acknowledge(period: u32) -> u32 {
+    arm(&Timer, Timer.compare(), period)
 }
 
 /// Withdraws the request, and no more: no tick is wanted.

@@ -12,10 +12,12 @@ mod everywhere;
 mod excess;
 mod queues;
 
+use alloc::vec::Vec;
 use exos::abi::calls::Number;
-use exos::abi::limits::PAGE_BYTES;
+use exos::abi::limits::{COPY_FRAMES, PAGE_BYTES};
 use exos::region::Frame;
 use exos::schedule;
+use exos_checks::feature::{Feature, needs};
 use exos_checks::raw::calls::call;
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
@@ -37,6 +39,7 @@ fn main() -> i32 {
         ("who sleeps wakes in time, and the machine idles", sleep),
         ("a critical section needs no lock", critical::sections),
         ("long calls keep no interrupts away", long_calls),
+        ("ticks that pass within a call are counted", ticks_in_calls),
     ])
 }
 
@@ -51,6 +54,26 @@ fn long_calls() -> Outcome {
     // Each stores a thousand words at least.
     let (ticks, least) = (schedule::ticks().wrapping_sub(before), CALLS * (PAGE_BYTES / 4) / excess::SLICE);
     check!(ticks >= least, "{ticks} ticks during {CALLS} calls, and not {least}");
+    Ok(())
+}
+
+/// A call that takes several ticks loses none.
+fn ticks_in_calls() -> Outcome {
+    const CALLS: u32 = 50;
+    needs(Feature::CountedTicks)?;
+    let mut frames: Vec<Frame> = (0..128).map_while(|_| Frame::any().ok()).collect();
+    frames.sort_unstable_by_key(Frame::get);
+    let in_a_row = |run: &&[Frame]| run[run.len() - 1].get() - run[0].get() == COPY_FRAMES - 1;
+    let run = frames.windows(COPY_FRAMES as usize).find(in_a_row).ok_or("no frames in a row")?;
+    let ticks_of = |calls: u32, frames: u32| -> Result<u32, alloc::string::String> {
+        let before = schedule::ticks();
+        for _ in 0..calls {
+            get!(call(Number::memset, [run[0].get(), 0, 1, frames * PAGE_BYTES]));
+        }
+        Ok(schedule::ticks().wrapping_sub(before))
+    };
+    let (short, long) = (ticks_of(CALLS * COPY_FRAMES, 1)?, ticks_of(CALLS, COPY_FRAMES)?);
+    check!(long * 10 >= short * 8, "{long} ticks during long calls, and {short} where the same is done by short ones");
     Ok(())
 }
 
