@@ -12,7 +12,9 @@ use headless_chrome::protocol::cdp::types::Event;
 use headless_chrome::{Browser, LaunchOptions};
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -66,13 +68,28 @@ impl EventListener<Event> for Complaints {
     }
 }
 
+/// Can Chromium make its sandbox here? Not for root, who runs the tests in a container; for others with its setuid
+/// helper, or where they may make user namespaces, as many containers do not let them. Without one it would not
+/// start. The page is our own.
+fn has_sandbox() -> bool {
+    let has_helper = || {
+        let helper = std::fs::metadata("/usr/lib/chromium/chrome-sandbox");
+        helper.is_ok_and(|helper| helper.permissions().mode() & 0o4000 != 0)
+    };
+    let makes_namespaces = || {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--user", "true"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        unshare.status().is_ok_and(|status| status.success())
+    };
+    !rustix::process::geteuid().is_root() && (has_helper() || makes_namespaces())
+}
+
 impl Visit {
     /// Starts the browser `program` and opens a page of the file system in it.
     pub fn to(program: &Path, file: &Path) -> Result<Visit> {
         let options = LaunchOptions {
             path: Some(program.to_path_buf()),
-            // Chromium refuses to make its sandbox for root, who runs the tests in a container. The page is our own.
-            sandbox: !rustix::process::geteuid().is_root(),
+            sandbox: has_sandbox(),
             window_size: Some((1280, 900)),
             idle_browser_timeout: LIMIT,
             // Nobody is asked whether there is a newer browser, and nothing else is loaded.
