@@ -5,7 +5,8 @@
 #![no_std]
 #![no_main]
 
-use aegis_abi::status;
+use aegis_abi::calls::transfer::SYNCHRONOUS;
+use aegis_abi::{Pid, status};
 use aegis_kernel::{Kernel, Miss, Upcall};
 use aegis_machine::board::NONCE_OPTION;
 use aegis_machine::board::interrupts::{self, Event, Source};
@@ -111,7 +112,7 @@ extern "C" fn aegis_interrupt(cause: u32, pc: &mut u32) -> u64 {
     let upcall = KERNEL.with(|kernel| {
         interrupts::handle(cause, |event| match event {
             Event::Ticks(passed) => {
-                aegis_machine::count_tick();
+                aegis_machine::count_ticks(passed);
                 kernel.tick(passed);
             }
             Event::Input => kernel.input(),
@@ -135,6 +136,14 @@ extern "C" fn aegis_call(a0: u32, a1: u32, a2: u32, a3: u32, number: u32) -> u64
         Err(error) => (0, error as u32),
     };
     u64::from(value) | u64::from(error) << u32::BITS
+}
+
+/// Called by the vectors: a transfer, `number` telling which, after the end of the caller's slice. Returns why it is refused, if it is; else
+/// another environment runs.
+#[unsafe(no_mangle)]
+extern "C" fn aegis_late_transfer(number: u32, callee: u32) -> u32 {
+    let refusal = KERNEL.with(|kernel| kernel.transfer_late(Pid(callee), number == SYNCHRONOUS));
+    refusal.map_or(0, |error| error as u32)
 }
 
 /// Called by the vectors: a TLB miss in the guaranteed segment. Must the application handle it? Else `pc`, where the program was, becomes where

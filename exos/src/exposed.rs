@@ -131,7 +131,7 @@ impl Tables {
         }
         for slice in self.slices.iter().filter(|slice| slice.access != 0) {
             census.slices += 1;
-            if let Some(share) = census.shares.get_mut(slice.owner as usize) {
+            if let Some(share) = census.shares.get_mut(usize::from(slice.owner)) {
                 share.slices += 1;
             }
         }

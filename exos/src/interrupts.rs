@@ -65,6 +65,12 @@ pub fn slices_ended() -> u32 {
     TAKEN[1].get()
 }
 
+/// How often the kernel switched this program by hand, since it had not given up the processor a tick after the end
+/// of its slice.
+pub fn cuts() -> u32 {
+    queue().cuts.get()
+}
+
 /// Is the program in a critical section?
 static CRITICAL: Cell<bool> = Cell::new(false);
 

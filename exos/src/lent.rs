@@ -4,13 +4,13 @@
 //! Whoever gives a callee the rest of a slice in the middle of a call has it answer there; so does
 //! the caller itself, where it has more than one slice. The one that the caller has lent stays with
 //! the callee then, which has no more use for it, and without it the caller may never run again. So a
-//! call in whose course a tick fell takes back what is this program's own. While the program runs
+//! call in whose course another slice began takes back what is this program's own. While the program runs
 //! there is no call that could have it.
 
 use crate::exposed::{self, Slice, View};
 use crate::rt::call;
 use crate::rt::cell::Cell;
-use crate::rt::exposed::ticks;
+use crate::rt::exposed::slices as slices_begun;
 use alloc::boxed::Box;
 
 /// The table of slices, mapped when it is first needed.
@@ -21,9 +21,9 @@ static NUMBER: Cell<u32> = Cell::new(0);
 /// Does `call`, in which the slice is lent. The mask must be clear.
 #[inline(always)]
 pub(crate) fn lending<R>(call: impl FnOnce() -> R) -> R {
-    let before = ticks();
+    let before = slices_begun();
     let result = call();
-    if ticks() != before {
+    if slices_begun() != before {
         take_back();
     }
     result
@@ -37,7 +37,7 @@ fn take_back() {
     let Some(slices) = slices() else { return };
     let number = NUMBER.get();
     for (n, slice) in slices.iter().enumerate() {
-        if slice.access == 1 << number && slice.holder != number {
+        if slice.access == 1 << number && u32::from(slice.holder) != number {
             // It can only be refused where it is not this program's any more.
             let _ = call::take_back_slice(n as u32);
         }

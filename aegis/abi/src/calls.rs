@@ -126,13 +126,14 @@ macro_rules! for_each_call {
             /// Allocates the time slice `n`, or any if it is [`ANY`]($crate::calls::ANY), to the environment `pid`; returns its
             /// number. (Thesis .7)
             ///
-            /// Errors: `NoSuchSlice`, `SliceTaken`, `NoSuchEnvironment`; `NotPermitted` when the caller is no writer of `pid`.
+            /// Errors: `NoSuchSlice`, `SliceTaken`, `NoSuchEnvironment`; `NotPermitted` when the caller is no writer of `pid`; `Owing` when
+            /// turns of the slice are to be skipped yet.
             32 s_alloc(pid: $crate::Pid, n: u32) -> u32;
 
             /// Frees the time slice `n`. (Thesis .7)
             ///
             /// Errors: `NoSuchSlice`, `SliceFree`; `NotPermitted` when the caller is neither on the slice's list nor a writer of its
-            /// owner.
+            /// owner; `Owing` as long as turns of it are to be skipped.
             33 s_free(n: u32) -> ();
 
             /// Puts the environment `pid` on the list of slice `n`: it may do with the slice what its owner may, and follows when
@@ -153,6 +154,11 @@ macro_rules! for_each_call {
             ///
             /// Errors: as `yield`; `NotPermitted` when the caller is no writer of `pid`, or not on the list of the slice.
             36 donate(pid: $crate::Pid) -> ();
+
+            /// Takes back the time slice `n`, which transfers may have brought to another environment: it begins at its owner again.
+            ///
+            /// Errors: `NoSuchSlice`, `SliceFree`; `NotPermitted` when the caller is neither the slice's owner nor a writer of it.
+            37 s_back(n: u32) -> ();
 
             /// Writes to `into`, aligned to 4, where the kernel's tables stand that every program may map for reading: an
             /// [`ExposedInfo`]($crate::exposed::ExposedInfo). (Thesis .10)

@@ -77,11 +77,10 @@ pub struct Env {
     pub xh: [Handler; EXCEPTIONS],
     /// Handler for interrupts; 0: they are only put into the queue.
     pub ih: Handler,
-    /// Epilogue: called up at the end of a slice, to save what must be saved and to `yield`. 0: none. The time until the environment
-    /// yields is on its account: see [`EXCESS_THRESHOLD`](crate::limits::EXCESS_THRESHOLD).
+    /// Epilogue: called up at the end of a slice, to save what must be saved and to `yield`. 0: none. An environment that has not yielded a
+    /// tick later is switched by hand, and the slice loses a turn.
     pub epi: Handler,
-    /// Prologue: where each slice starts but the first, with all registers 0. 0: none, and the environment is destroyed when it is
-    /// to be started again.
+    /// Prologue: where each slice starts but the first, with all registers 0. 0: none, and its slices are skipped.
     pub pro: Handler,
     /// First instruction of the environment. It starts with [`argument`](Env::argument) in `a0`, the number of the frame
     /// of [`Info`](crate::Info) in `a1`, and all other registers 0.

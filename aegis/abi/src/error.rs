@@ -85,6 +85,10 @@ errors! {
     BadResume = 28, "windows to resume in are misaligned or leave their page";
     /// The environment has not started, and only a writer of it starts it.
     NotStarted = 29, "the environment has not started";
+    /// The environment was switched by hand: it must have the processor before anything can be transferred to it.
+    Suspended = 30, "the environment is suspended";
+    /// The slice owes turns: it is freed or allocated when they are paid.
+    Owing = 31, "the slice owes turns";
 }
 
 impl core::fmt::Display for Error {

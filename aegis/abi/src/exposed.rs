@@ -74,8 +74,8 @@ pub struct Environment {
     pub pid: u32,
     /// How often the number has been given away.
     pub generation: u32,
-    /// Ticks that it let pass after its slices were over, and has not paid for yet.
-    pub excess: u32,
+    /// 1 while it is suspended: it was switched by hand, and goes on there when it is entered again.
+    pub suspended: u32,
     /// 1 if it has ever run.
     pub started: u32,
 }
@@ -83,7 +83,7 @@ pub struct Environment {
 impl Environment {
     /// One that does not live: all zeros.
     pub const NONE: Environment =
-        Environment { writers: 0, references: 0, pid: 0, generation: 0, excess: 0, started: 0 };
+        Environment { writers: 0, references: 0, pid: 0, generation: 0, suspended: 0, started: 0 };
 
     /// Its name, if it lives.
     pub fn pid(&self) -> Option<Pid> {
@@ -98,14 +98,16 @@ pub struct Slice {
     /// The environments that may free or donate it, the owner among them, a bit each. None: the slice is free.
     pub access: u64,
     /// Number of the environment whose it is.
-    pub owner: u32,
+    pub owner: u16,
     /// Number of the environment that runs when it begins. Written when it ends: meanwhile it is with whom transfers have brought it to.
-    pub holder: u32,
+    pub holder: u16,
+    /// Turns of it that are still to be skipped, one for each tick that found it overdue. A free slice may owe some, too.
+    pub owed: u32,
 }
 
 impl Slice {
-    /// A free one: all zeros.
-    pub const FREE: Slice = Slice { access: 0, owner: 0, holder: 0 };
+    /// A free one that owes nothing: all zeros.
+    pub const FREE: Slice = Slice { access: 0, owner: 0, holder: 0, owed: 0 };
 }
 
 /// Where something stands of which there is one for each entry of a table: number `i` in the `bytes` bytes from byte `offset` + `i` *

@@ -54,4 +54,6 @@ pub struct Counters {
     pub upcalls: u32,
     /// Ticks of the clock, if the kernel was told to use one.
     pub ticks: u32,
+    /// Slices that began.
+    pub slices: u32,
 }

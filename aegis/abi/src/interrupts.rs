@@ -71,6 +71,9 @@ pub struct InterruptQueue {
     /// first that was put into the queue. So it is what has come so far, and what there is room for;
     /// at 0 none comes. It wraps around at 2^32, and room for 2^31 bytes or more is none.
     pub room: u32,
+    /// Written by the kernel: how often the environment was switched by hand, since it had not given up the processor a tick after the end of
+    /// its slice.
+    pub cuts: u32,
     /// The entries.
     pub entries: [Interrupt; QUEUE_ENTRIES],
 }
@@ -85,6 +88,7 @@ impl InterruptQueue {
         tail: 0,
         mask: 0,
         room: 0,
+        cuts: 0,
         entries: [Interrupt { kind: 0, arguments: [0; 3] }; QUEUE_ENTRIES],
     };
 }

@@ -20,9 +20,6 @@ pub const ENVS: usize = 64;
 pub const SLICES: usize = 64;
 /// Ticks of the clock in a slice: the timer interrupt demarcates slices (thesis 3.3.1).
 pub const SLICE_TICKS: u32 = 1;
-/// Excess ticks that an environment may owe. One more, and it is destroyed (thesis 3.3.1): saving registers takes a small part
-/// of one.
-pub const EXCESS_THRESHOLD: u32 = 8;
 /// Frames that each environment may own whatever others do, and that it may name to be never taken from it: enough for exception
 /// handlers and page directory (thesis 2.4: five to ten pages).
 pub const RESERVED_FRAMES: usize = 8;

@@ -216,8 +216,12 @@ impl<M: Machine> Calls for Kernel<M> {
     #[inline(never)]
     fn s_free(&mut self, n: u32) -> Result<(), Error> {
         let n = self.slice_to_change(n)?;
+        if self.slices.owes(n) {
+            return Err(Error::Owing);
+        }
         // Point of no return.
         self.slices.free(n);
+        self.schedule.late[n] = None;
         Ok(())
     }
 
@@ -238,6 +242,11 @@ impl<M: Machine> Calls for Kernel<M> {
     #[inline(never)]
     fn donate(&mut self, pid: Pid) -> Result<(), Error> {
         self.donate_to(pid)
+    }
+
+    #[inline(never)]
+    fn s_back(&mut self, n: u32) -> Result<(), Error> {
+        self.take_back(n)
     }
 
     #[inline(never)]

@@ -10,7 +10,7 @@ use crate::name::number_of_tag;
 use crate::slice::Slice;
 use aegis_abi::Lo;
 use aegis_abi::exposed::Environment as Record;
-use aegis_abi::limits::{ENVS, EXCESS_THRESHOLD, PAGE_SHIFT, SLICES};
+use aegis_abi::limits::{ENVS, PAGE_SHIFT, SLICES};
 use core::fmt;
 use stlb::{Edit, Geometry, Line};
 
@@ -204,11 +204,14 @@ impl<M: Machine> Kernel<M> {
         let living = self.living();
         for (number, environment) in self.environments.iter().enumerate() {
             let Environment { record, context, timer, producer, repossessed, unrecorded } = environment;
-            let &Record { writers, references, started, excess, .. } = record;
+            let &Record { writers, references, started, suspended, .. } = record;
             let consistent = match record.pid() {
-                Some(pid) => number_of_tag(pid.0) == number && references != 0 && excess <= EXCESS_THRESHOLD,
+                Some(pid) => {
+                    let shown = self.is_suspended(number) == (suspended != 0);
+                    number_of_tag(pid.0) == number && references != 0 && shown
+                }
                 None => {
-                    let rest = (writers, references, started, excess, *timer, *producer);
+                    let rest = (writers, references, started, suspended, *timer, *producer);
                     rest == (0, 0, 0, 0, None, Producer::NEW)
                         && (held[number], repossessed, unrecorded) == (0, &0, &0)
                         && *context == Context::EMPTY
@@ -228,6 +231,9 @@ impl<M: Machine> Kernel<M> {
     fn check_schedule(&self) -> Result<(), Inconsistency> {
         let living = self.living();
         for slice in 0..SLICES {
+            if self.slices.owes(slice) != (self.slices.table[slice].owed != 0) {
+                return Err(Inconsistency::Slice { slice });
+            }
             let Some(Slice { owner, holder, access }) = self.slices.get(slice) else { continue };
             if access & !living != 0 || access >> owner & 1 == 0 || living >> holder & 1 == 0 {
                 return Err(Inconsistency::Slice { slice });
@@ -237,10 +243,10 @@ impl<M: Machine> Kernel<M> {
         if set((0..ENVS).filter(armed)) != self.schedule.timers {
             return Err(Inconsistency::Schedule);
         }
-        if self.revocation.waiting & !living != 0 {
+        if (self.revocation.waiting | self.schedule.suspended) & !living != 0 {
             return Err(Inconsistency::Schedule);
         }
-        let named = [self.revocation.asked(), self.machine.holder(), self.schedule.told(), self.fpu_user];
+        let named = [self.revocation.asked(), self.machine.holder(), self.fpu_user];
         if named.into_iter().flatten().chain(self.input.named()).all(|number| self.is_alive(number)) {
             Ok(())
         } else {

@@ -259,10 +259,14 @@ impl Environment {
         self.record.pid()
     }
 
-    /// What its exceptions are dispatched from. Its gates are closed until it has started.
+    /// What its exceptions are dispatched from. Its gates are closed until it has started, and while it is
+    /// suspended.
     pub fn block(&self) -> Option<Block> {
         let Context { tlbx, genx, xh, .. } = self.context;
-        let [gate, agate] = [self.context.gate, self.context.agate].map(|gate| gate * self.record.started);
-        self.pid().map(|pid| Block { pid, tlbx, genx, xh, gate, agate })
+        let is_suspended = self.record.suspended != 0;
+        let is_open = self.record.started != 0 && !is_suspended;
+        let [gate, agate] = [self.context.gate, self.context.agate].map(|gate| if is_open { gate } else { 0 });
+        let refusal = if is_suspended { Error::Suspended } else { Error::NoGate };
+        self.pid().map(|pid| Block { pid, tlbx, genx, xh, gate, agate, refusal })
     }
 }

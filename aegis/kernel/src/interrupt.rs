@@ -40,11 +40,13 @@ pub struct Producer {
     overflow: [u32; KINDS],
     /// Bytes of the console's input that were put in so far.
     input: u32,
+    /// How often the environment was switched by hand.
+    pub(crate) cuts: u32,
 }
 
 impl Producer {
     /// Of a queue into which nothing was put.
-    pub const NEW: Producer = Producer { head: 0, overflow: [0; KINDS], input: 0 };
+    pub const NEW: Producer = Producer { head: 0, overflow: [0; KINDS], input: 0, cuts: 0 };
 }
 
 impl<M: Machine> Kernel<M> {
@@ -118,6 +120,14 @@ impl<M: Machine> Kernel<M> {
             self.reschedule();
             return None;
         }
+        if self.is_overdue() {
+            if due.is_some() {
+                self.withhold(self.current());
+            }
+            self.switch_by_hand();
+            return None;
+        }
+        self.schedule.ticking = false;
         #[cfg(feature = "checked")]
         self.forget_bindings();
         let current = self.current();
@@ -211,6 +221,19 @@ impl<M: Machine> Kernel<M> {
         self.read_queue(number, offset_of!(InterruptQueue, mask)).is_none_or(|mask| mask >> kind & 1 != 0)
     }
 
+    /// Is there anything in an environment's queue that may call it up?
+    pub(crate) fn has_unmasked(&self, number: usize) -> bool {
+        let Some(tail) = self.read_queue(number, offset_of!(InterruptQueue, tail)) else { return false };
+        let head = self.environments[number].producer.head;
+        // The program may have written anything there.
+        let pending = head.wrapping_sub(tail).min(QUEUE_ENTRIES as u32);
+        (0..pending).map(|n| head.wrapping_sub(1 + n) as usize % QUEUE_ENTRIES).any(|place| {
+            let entry = offset_of!(InterruptQueue, entries) + place * size_of::<Interrupt>();
+            let kind = self.read_queue(number, entry).unwrap_or(u32::MAX);
+            (kind as usize) < KINDS && self.is_unmasked(number, kind)
+        })
+    }
+
     /// Says in an environment's queue that something has happened without an upcall.
     pub(crate) fn withhold(&mut self, number: usize) {
         self.write_queue(number, offset_of!(InterruptQueue, withheld), 1);
@@ -229,7 +252,7 @@ impl<M: Machine> Kernel<M> {
         Some(word)
     }
 
-    fn write_queue(&mut self, number: usize, offset: usize, word: u32) {
+    pub(crate) fn write_queue(&mut self, number: usize, offset: usize, word: u32) {
         if let Some(queue) = self.environments[number].context.queue {
             self.machine.write(queue + offset as u32, word.as_bytes());
         }

@@ -29,6 +29,7 @@ pub mod environment;
 mod exposed;
 mod focus;
 pub mod frame;
+mod handover;
 pub mod interrupt;
 mod kernel;
 pub mod machine;
@@ -37,6 +38,7 @@ mod physical;
 mod revocation;
 mod schedule;
 pub mod slice;
+mod suspension;
 mod user_memory;
 
 #[cfg(test)]

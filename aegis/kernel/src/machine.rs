@@ -1,8 +1,12 @@
 //! What the kernel needs of a machine.
 
+use crate::interrupt::Upcall;
 use aegis_abi::limits::EXCEPTIONS;
-use aegis_abi::{Handler, Pid};
+use aegis_abi::{Error, Handler, Pid};
 use stlb::{Geometry, Registers, Stlb};
+
+/// Parts of a tick, in which [`Machine::since_tick`] counts.
+pub const TICK_PARTS: u32 = 1024;
 
 /// How a miss was answered, for the counters of the information page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +48,8 @@ pub struct Block {
     pub gate: Handler,
     /// Where asynchronous control transfers arrive, alike.
     pub agate: Handler,
+    /// Why transfers are refused while the gates are closed.
+    pub refusal: Error,
 }
 
 /// The hardware. Its methods take `&self`: hardware is shared by nature, and the kernel runs alone.
@@ -92,6 +98,42 @@ pub trait Machine {
 
     /// Notes who has the current slice; `None`: whoever runs.
     fn set_holder(&self, number: Option<usize>);
+
+    /// How much of the current tick has passed, in parts of which a tick has [`TICK_PARTS`]; `None`: the
+    /// machine has no clock that is as fine.
+    fn since_tick(&self) -> Option<u32>;
+
+    /// Parts of a tick within which a slice that begins counts as begun at the tick, and which an
+    /// environment whose slice is over may take to give up the processor at no cost.
+    fn grace(&self) -> u32;
+
+    /// Notes whether the slice of the current environment is over. If it is, transfers of its own come to
+    /// [`Kernel::transfer_late`](crate::Kernel::transfer_late). Another environment that is made current
+    /// has none that is over.
+    fn set_over(&self, over: bool);
+
+    /// Keeps what the processor's registers hold of environment `number`, which runs and is interrupted;
+    /// those of the floating-point unit too, if that is on.
+    fn suspend(&self, number: usize);
+
+    /// Where suspended environment `number` was interrupted.
+    fn suspended_pc(&self, number: usize) -> Handler;
+
+    /// Gives suspended environment `number`, which is the current one, its floating-point registers back,
+    /// and turns the unit on, if it was. Was it?
+    fn resume_fpu(&self, number: usize) -> bool;
+
+    /// Lets suspended environment `number`, which is the current one, go on at `pc` with its registers, or
+    /// be called up there. Does not return on hardware.
+    fn resume(&self, number: usize, pc: Handler, upcall: Option<Upcall>);
+
+    /// Keeps the registers of whoever runs, which has called a transfer, as a message that waits for slice
+    /// `n`.
+    fn put_off(&self, n: usize);
+
+    /// Lets the current environment run at its gate `pc`, with the message that has waited for slice `n`, from
+    /// `caller`. Does not return on hardware.
+    fn arrive(&self, n: usize, pc: Handler, caller: Pid);
 
     /// Lets the current environment run, at `pc` with `arguments` in `a0` and `a1` and all other registers 0. Does not return on
     /// hardware.
@@ -142,6 +184,9 @@ pub trait Machine {
 
     /// Counts a refill that the assembly did not count itself.
     fn count(&self, refill: Refill);
+
+    /// Counts a slice that begins.
+    fn count_slice(&self);
 
     /// Stops the machine with an exit status. Does not return on hardware.
     fn power_off(&self, status: u8);

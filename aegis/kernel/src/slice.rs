@@ -25,6 +25,8 @@ pub struct Slice {
 pub struct Slices {
     /// The allocated ones, a bit each: they are looked for at each tick.
     allocated: u64,
+    /// Those that owe turns, a bit each, also free ones: a debt outlives its maker.
+    owing: u64,
     /// The records, which every program may read.
     pub(crate) table: Paged<[exposed::Slice; SLICES]>,
 }
@@ -35,13 +37,13 @@ const _: () = assert!(SLICES == u64::BITS as usize);
 impl Slices {
     /// All free.
     pub const fn new() -> Slices {
-        Slices { allocated: 0, table: Paged([exposed::Slice::FREE; SLICES]) }
+        Slices { allocated: 0, owing: 0, table: Paged([exposed::Slice::FREE; SLICES]) }
     }
 
     /// Slice `n`, if it is allocated.
     pub fn get(&self, n: usize) -> Option<Slice> {
-        let &exposed::Slice { access, owner, holder } = self.table.get(n)?;
-        (access != 0).then_some(Slice { owner: owner as usize, holder: holder as usize, access })
+        let &exposed::Slice { access, owner, holder, .. } = self.table.get(n)?;
+        (access != 0).then_some(Slice { owner: owner.into(), holder: holder.into(), access })
     }
 
     /// How many are allocated.
@@ -54,11 +56,39 @@ impl Slices {
         self.table.iter().any(|slice| slice.access != 0 && slice.owner as usize == env)
     }
 
-    /// The allocated slice that follows slice `n`, the first following the last; slice `n` itself where it is the only one.
+    /// The slice that follows slice `n`, of those that are allocated or owe something, the first
+    /// following the last; slice `n` itself where it is the only one. `None`: none is allocated.
     pub fn after(&self, n: usize) -> Option<usize> {
-        let later = self.allocated & (!0 << n << 1);
-        let next = if later != 0 { later } else { self.allocated };
-        (next != 0).then(|| next.trailing_zeros() as usize)
+        if self.allocated == 0 {
+            return None;
+        }
+        let all = self.allocated | self.owing;
+        let later = all & (!0 << n << 1);
+        let next = if later != 0 { later } else { all };
+        Some(next.trailing_zeros() as usize)
+    }
+
+    /// Slice `n` owes one turn more.
+    pub fn owe(&mut self, n: usize) {
+        self.table[n].owed = self.table[n].owed.saturating_add(1);
+        self.owing |= 1 << n;
+    }
+
+    /// Has slice `n`, whose turn it is, a debt? It pays one turn of it.
+    pub fn pay(&mut self, n: usize) -> bool {
+        if self.owing >> n & 1 == 0 {
+            return false;
+        }
+        self.table[n].owed -= 1;
+        if self.table[n].owed == 0 {
+            self.owing &= !(1 << n);
+        }
+        true
+    }
+
+    /// Does slice `n` owe anything?
+    pub fn owes(&self, n: usize) -> bool {
+        self.owing >> n & 1 != 0
     }
 
     /// Checks that slice `n` exists and is allocated.
@@ -72,22 +102,27 @@ impl Slices {
     /// A free slice: `wanted`, or the first.
     pub fn choose(&self, wanted: Option<u32>) -> Result<usize, Error> {
         match wanted {
-            None => Some((!self.allocated).trailing_zeros() as usize).filter(|&n| n < SLICES).ok_or(Error::SliceTaken),
+            None => {
+                let free = !(self.allocated | self.owing);
+                Some(free.trailing_zeros() as usize).filter(|&n| n < SLICES).ok_or(Error::SliceTaken)
+            }
             Some(n) if n as usize >= SLICES => Err(Error::NoSuchSlice),
             Some(n) if self.allocated >> n & 1 != 0 => Err(Error::SliceTaken),
+            Some(n) if self.owing >> n & 1 != 0 => Err(Error::Owing),
             Some(n) => Ok(n as usize),
         }
     }
 
     /// Gives slice `n` to `env` alone.
     pub fn give(&mut self, env: usize, n: usize) {
-        self.table[n] = exposed::Slice { access: 1 << env, owner: env as u32, holder: env as u32 };
+        let owed = self.table[n].owed;
+        self.table[n] = exposed::Slice { access: 1 << env, owner: env as u16, holder: env as u16, owed };
         self.allocated |= 1 << n;
     }
 
-    /// Frees slice `n`.
+    /// Frees slice `n`. What it owes it owes still.
     pub fn free(&mut self, n: usize) {
-        self.table[n] = exposed::Slice::FREE;
+        self.table[n] = exposed::Slice { owed: self.table[n].owed, ..exposed::Slice::FREE };
         self.allocated &= !(1 << n);
     }
 
@@ -99,7 +134,7 @@ impl Slices {
     /// Notes who runs when slice `n` begins; where it is free, nobody does.
     pub fn set_holder(&mut self, n: usize, holder: usize) {
         if self.allocated >> n & 1 != 0 {
-            self.table[n].holder = holder as u32;
+            self.table[n].holder = holder as u16;
         }
     }
 
@@ -114,7 +149,7 @@ impl Slices {
                 continue;
             }
             if slice.owner as usize == env {
-                slice.owner = slice.access.trailing_zeros();
+                slice.owner = slice.access.trailing_zeros() as u16;
             }
             if slice.holder as usize == env {
                 slice.holder = slice.owner;

@@ -2,8 +2,9 @@
 
 use crate::{board, cpu, env_data, info, memory};
 use aegis_abi::limits::PAGE_SHIFT;
+use aegis_abi::{Handler, Pid};
 use aegis_kernel::machine::Live;
-use aegis_kernel::{Block, Machine, Refill};
+use aegis_kernel::{Block, Machine, Refill, Upcall};
 use stlb::{Registers, Stlb};
 
 /// The machine that this is compiled for.
@@ -61,6 +62,44 @@ impl Machine for Hardware {
 
     fn set_holder(&self, number: Option<usize>) {
         cpu::dispatch::set_holder(number);
+    }
+
+    fn since_tick(&self) -> Option<u32> {
+        board::interrupts::since_tick()
+    }
+
+    fn grace(&self) -> u32 {
+        board::interrupts::grace()
+    }
+
+    fn set_over(&self, over: bool) {
+        cpu::dispatch::set_over(over);
+    }
+
+    fn suspend(&self, number: usize) {
+        cpu::suspended::suspend(number);
+    }
+
+    fn suspended_pc(&self, number: usize) -> Handler {
+        cpu::suspended::pc(number)
+    }
+
+    fn resume_fpu(&self, number: usize) -> bool {
+        cpu::suspended::resume_fpu(number)
+    }
+
+    fn resume(&self, number: usize, pc: Handler, upcall: Option<Upcall>) {
+        crate::owned::left_kernel();
+        cpu::suspended::resume(number, pc, upcall);
+    }
+
+    fn put_off(&self, n: usize) {
+        cpu::suspended::put_off(n);
+    }
+
+    fn arrive(&self, n: usize, pc: Handler, caller: Pid) {
+        crate::owned::left_kernel();
+        cpu::suspended::arrive(n, pc, caller.0);
     }
 
     fn run(&self, pc: u32, [a0, a1]: [u32; 2]) {
@@ -127,6 +166,10 @@ impl Machine for Hardware {
 
     fn count(&self, refill: Refill) {
         info::count(refill);
+    }
+
+    fn count_slice(&self) {
+        info::count_slice();
     }
 
     fn power_off(&self, status: u8) {

@@ -15,7 +15,7 @@ pub(crate) struct InfoPage(UnsafeCell<Info>);
 unsafe impl Sync for InfoPage {}
 
 pub(crate) static INFO: InfoPage = InfoPage(UnsafeCell::new(Info {
-    counters: Counters { overflow: 0, guaranteed: 0, upcalls: 0, ticks: 0 },
+    counters: Counters { overflow: 0, guaranteed: 0, upcalls: 0, ticks: 0, slices: 0 },
     board: [0; 32],
     processor: [0; 32],
     frames: 0,
@@ -66,24 +66,30 @@ pub(crate) fn publish(archive: &'static [u8], command_line: &str, clock_rate: u3
 
 /// Counts a refill.
 pub(crate) fn count(refill: aegis_kernel::Refill) {
-    increment(match refill {
+    let counter = match refill {
         aegis_kernel::Refill::Overflow => offset_of!(Counters, overflow),
         aegis_kernel::Refill::Guaranteed => offset_of!(Counters, guaranteed),
-    });
+    };
+    add(counter, 1);
 }
 
-/// Counts a tick of the clock.
-pub(crate) fn count_tick() {
-    increment(offset_of!(Counters, ticks));
+/// Counts ticks of the clock.
+pub(crate) fn count_ticks(passed: u32) {
+    add(offset_of!(Counters, ticks), passed);
 }
 
-/// Adds one to the counter at this offset.
-fn increment(offset: usize) {
+/// Counts a slice that begins.
+pub(crate) fn count_slice() {
+    add(offset_of!(Counters, slices), 1);
+}
+
+/// Adds to the counter at this offset.
+fn add(offset: usize, n: u32) {
     // SAFETY: the page is valid, and only this code and the vectors, which nothing interrupts, write the counters, of which
     // this is one.
     unsafe {
         let counter = (&raw mut (*INFO.0.get()).counters).byte_add(offset).cast::<u32>();
-        counter.write_volatile(counter.read_volatile().wrapping_add(1));
+        counter.write_volatile(counter.read_volatile().wrapping_add(n));
     }
 }
 

@@ -41,9 +41,9 @@ pub fn publish_info(archive: &'static [u8], command_line: &str, clock_rate: u32)
     info::publish(archive, command_line, clock_rate);
 }
 
-/// Counts a tick of the clock in the information page.
-pub fn count_tick() {
-    info::count_tick();
+/// Counts ticks of the clock in the information page.
+pub fn count_ticks(passed: u32) {
+    info::count_ticks(passed);
 }
 
 /// The frames that every environment may read: information page, the environments' data, STLB, archive.

@@ -21,8 +21,8 @@ pub enum Feature {
     FloatExceptions,
     /// Interrupts between any two instructions.
     FineInterrupts,
-    /// A clock of which every tick is counted, those too that pass within a call.
-    CountedTicks,
+    /// A clock that tells how much of a tick has passed, and how many have.
+    FineClock,
 }
 
 impl Feature {
@@ -41,8 +41,8 @@ impl Feature {
             Feature::FloatExceptions => is_gxemul.then_some("GXemul raises no floating-point exceptions"),
             Feature::FineInterrupts => is_gxemul
                 .then_some("GXemul runs up to five loads or stores in a row as one, and interrupts none of them"),
-            Feature::CountedTicks => {
-                is_decstation.then_some("the DECstation's clocks do not say how often they have ticked")
+            Feature::FineClock => {
+                is_decstation.then_some("the DECstation's clocks tell neither parts of ticks nor how many have passed")
             }
             Feature::MisalignedFetch => is_gxemul.then_some("GXemul ignores the two low bits of a jump's target"),
         }

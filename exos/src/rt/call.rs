@@ -108,17 +108,13 @@ pub fn own_pid() -> aegis_abi::Pid {
     unsafe { pid() }.expect("the call has no errors")
 }
 
-/// Takes a slice that is the program's own back from whoever holds it. The program must not lose
-/// the processor meanwhile.
+/// Takes a slice that is the program's own back from whoever holds it.
 ///
 /// # Errors
-/// Those of the kernel's calls `s_free` and `s_alloc`.
+/// Those of the kernel's call `s_back`.
 pub fn take_back_slice(n: u32) -> Result<(), aegis_abi::Error> {
     // SAFETY: the slice is the program's own before and after.
-    unsafe {
-        s_free(n)?;
-        s_alloc(own_pid(), n).map(drop)
-    }
+    unsafe { s_back(n) }
 }
 
 /// Powers off, where the kernel grants it.

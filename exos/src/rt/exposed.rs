@@ -35,11 +35,11 @@ pub fn counters() -> Counters {
     unsafe { (&raw const (*exposed_info()).counters).read_volatile() }
 }
 
-/// Ticks of the clock so far, without a call.
+/// Slices that began so far, without a call.
 #[inline(always)]
-pub fn ticks() -> u32 {
+pub fn slices() -> u32 {
     // SAFETY: as above.
-    unsafe { (&raw const (*exposed_info()).counters.ticks).read_volatile() }
+    unsafe { (&raw const (*exposed_info()).counters.slices).read_volatile() }
 }
 
 /// Where the kernel's tables stand.

@@ -14,9 +14,9 @@
 //! own is parked. It is served like an exception, on the exception stack below that, by a plain
 //! function; then the answer is transferred. While a request is served another one is refused, as
 //! busy; and so is one that comes while an answer is awaited. One that nobody is there to serve is
-//! refused with a word of its own. What has come without an upcall while the mask was clear, the
-//! end of a slice above all, is made up for before a request is served: a server that only serves
-//! looks at it nowhere else. Messages without an answer are handled like requests, and refused like
+//! refused with a word of its own. What has come without an upcall while the mask was clear is made up for
+//! before a request is served: a server that only serves looks at it nowhere else. (The end of a slice
+//! is not among it: an answer after that waits for the slice to begin again.) Messages without an answer are handled like requests, and refused like
 //! requests: one is handled at a time.
 //!
 //! # What makes a call right
@@ -55,7 +55,7 @@ use aegis_abi::calls::transfer::SYNCHRONOUS;
 use aegis_abi::interrupts::ALL;
 use aegis_abi::{Error, Pid};
 use core::arch::global_asm;
-use core::mem::offset_of;
+use core::mem::{MaybeUninit, offset_of};
 
 /// What a trusting caller pushes.
 #[repr(C, align(8))]
@@ -137,7 +137,8 @@ global_asm!(
 
     // The callers. The mask is clear. They return an error code, 0 if there is an answer, which they store.
 
-    // u32 exos_call_trusted(a0, a1, a2, a3, pid, [u32; 2] *answer): the callee keeps s0-s7, gp, fp. If it dies, they are lost, and
+    // u32 exos_call_trusted(a0, a1, a2, a3, pid, [u32; 5] *answer): the answer is two words; where the kernel
+    // refuses the transfer, it is what was to be sent, and the callee. The callee keeps s0-s7, gp, fp. If it dies, they are lost, and
     // with them the program.
     ".globl exos_call_trusted",
     "exos_call_trusted:",
@@ -154,8 +155,13 @@ global_asm!(
     "sw    $sp, {parked}($zero)",
     "li    $t8, {short_request}",
     "li    $v0, {synchronous}",
-    "syscall",                              // returns only if it is refused
+    "syscall",                              // returns only if it is refused: all else is as it was
+    "lw    $t0, {trusting_bytes}+20($sp)",
     "move  $v0, $v1",
+    "lw    $t1, {trusting_bytes}+16($sp)",
+    "sw    $a2, 8($t0)",
+    "sw    $a3, 12($t0)",
+    "sw    $t1, 16($t0)",
     "b     1f",
     " lw   $t1, {link}($sp)",
     // The answer: a0, a1; or v0 = error: a refusal of the callee's, or the callee is gone, and with it our registers.
@@ -490,7 +496,7 @@ unsafe extern "C" {
     pub fn exos_gate();
     /// The gate of messages, alike.
     pub fn exos_agate();
-    fn exos_call_trusted(a0: u32, a1: u32, a2: u32, a3: u32, pid: u32, answer: *mut [u32; 2]) -> u32;
+    fn exos_call_trusted(a0: u32, a1: u32, a2: u32, a3: u32, pid: u32, answer: *mut u32) -> u32;
     fn exos_call_untrusted(a0: u32, a1: u32, a2: u32, a3: u32, pid: u32, answer: *mut [u32; 2]) -> u32;
     fn exos_call_long(message: *mut LongMessage, pid: u32) -> u32;
 }
@@ -508,37 +514,72 @@ pub enum Failure {
     Unserved,
 }
 
-fn failure(code: u32) -> Result<(), Failure> {
-    match code {
-        BUSY => Err(Failure::Busy),
-        UNSERVED => Err(Failure::Unserved),
-        code => super::park::result(code).map_err(Failure::Kernel),
+/// A short call of an environment that keeps the registers of its callers. The mask must be clear.
+pub fn call_trusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Failure> {
+    let mut answer = MaybeUninit::<[u32; 5]>::uninit();
+    // SAFETY: the function keeps to the calling convention, as long as the callee does: that is what the caller trusts it
+    // for. It stores as many words as are read here.
+    unsafe {
+        let words = answer.as_mut_ptr().cast::<u32>();
+        match exos_call_trusted(a0, a1, a2, a3, pid.0, words) {
+            0 => Ok([words.read(), words.add(1).read()]),
+            code if code >= UNSERVED => Err(if code == BUSY { Failure::Busy } else { Failure::Unserved }),
+            code => call_trusted_again(code, answer.assume_init()),
+        }
     }
 }
 
-/// A short call of an environment that keeps the registers of its callers. The mask must be clear.
-pub fn call_trusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Failure> {
-    let mut answer = [0; 2];
-    // SAFETY: the function keeps to the calling convention, as long as the callee does: that is what the caller trusts it for.
-    failure(unsafe { exos_call_trusted(a0, a1, a2, a3, pid.0, &mut answer) }).map(|()| answer)
+/// Makes a trusted call again that the kernel has refused with this code, if the callee was suspended.
+#[cold]
+fn call_trusted_again(code: u32, [a0, a1, a2, a3, pid]: [u32; 5]) -> Result<[u32; 2], Failure> {
+    refused(Pid(pid), code)?;
+    call_trusted(Pid(pid), [a0, a1, a2, a3])
 }
 
 /// A short call of any environment. The mask must be clear.
 pub fn call_untrusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Failure> {
     let mut answer = [0; 2];
-    // SAFETY: the function keeps to the calling convention, whatever the callee does.
-    failure(unsafe { exos_call_untrusted(a0, a1, a2, a3, pid.0, &mut answer) }).map(|()| answer)
+    loop {
+        // SAFETY: the function keeps to the calling convention, whatever the callee does.
+        match unsafe { exos_call_untrusted(a0, a1, a2, a3, pid.0, &mut answer) } {
+            0 => return Ok(answer),
+            code => refused(pid, code)?,
+        }
+    }
 }
 
 /// A long call of any environment; the message is replaced by the answer. The mask must be clear.
 pub fn call_long(pid: Pid, message: &mut LongMessage) -> Result<(), Failure> {
-    // SAFETY: as above.
-    failure(unsafe { exos_call_long(message, pid.0) })
+    loop {
+        // SAFETY: as above.
+        match unsafe { exos_call_long(message, pid.0) } {
+            0 => return Ok(()),
+            code => refused(pid, code)?,
+        }
+    }
 }
 
 /// Sends four words to an environment, which gets the rest of the slice. The mask must be clear.
 pub fn send(pid: Pid, words: [u32; 4]) -> Result<(), Failure> {
-    failure(super::park::send(pid, words))
+    loop {
+        match super::park::send(pid, words) {
+            0 => return Ok(()),
+            code => refused(pid, code)?,
+        }
+    }
+}
+
+/// A transfer was refused. Where the kernel has suspended the receiver, that is let go on, and the transfer can be
+/// tried again; else why it was refused.
+#[cold]
+#[inline(never)]
+fn refused(receiver: Pid, code: u32) -> Result<(), Failure> {
+    match code {
+        BUSY => Err(Failure::Busy),
+        UNSERVED => Err(Failure::Unserved),
+        code if code == Error::Suspended as u32 => super::park::give_up(receiver).map_err(Failure::Kernel),
+        code => super::park::result(code).map_err(Failure::Kernel),
+    }
 }
 
 /// Handles what has come, and gives up the processor if the slice is over.

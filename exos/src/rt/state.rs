@@ -57,6 +57,8 @@ pub struct Queue {
     pub mask: Cell<u32>,
     /// See [`InterruptQueue::room`].
     pub room: Cell<u32>,
+    /// See [`InterruptQueue::cuts`].
+    pub cuts: Cell<u32>,
     /// See [`InterruptQueue::entries`].
     pub entries: [Entry; QUEUE_ENTRIES],
 }
@@ -239,6 +241,7 @@ const fn queue() -> Queue {
         tail: zero(),
         mask: zero(),
         room: zero(),
+        cuts: zero(),
         entries: [const { Entry { kind: zero(), arguments: zeros() } }; QUEUE_ENTRIES],
     }
 }

@@ -281,7 +281,6 @@ fn an_environment_that_is_destroyed_leaves_nothing() {
     }
     assert_eq!(kernel.miss(GUARANTEED_VA), Miss::Refilled);
     call(&mut kernel, Number::timer, [5]);
-    kernel.environments[1].record.excess = 3;
     kernel.machine.write((FRAME + 1) << PAGE_SHIFT, &[7; 100]);
     run_as(&kernel, FIRST);
     let free = kernel.frames.free();
@@ -296,7 +295,7 @@ fn an_environment_that_is_destroyed_leaves_nothing() {
     // Whoever gets the number next finds nothing of it.
     child(&mut kernel, 1);
     let environment = &kernel.environments[1];
-    assert_eq!((environment.record.started != 0, environment.record.excess, environment.timer), (false, 0, None));
+    assert_eq!((environment.record.started, environment.record.suspended, environment.timer), (0, 0, None));
     run_as(&kernel, 1);
     assert_eq!(reference(&mut kernel, VA), None);
 }

@@ -5,7 +5,7 @@ use super::model::*;
 use crate::kernel::FIRST;
 use aegis_abi::calls::Number;
 use aegis_abi::interrupts::{CONSOLE, CONSOLE_BYTES, KINDS, TIMER};
-use aegis_abi::limits::{CONSOLE_ENTRIES, EXCESS_THRESHOLD, QUEUE_ENTRIES};
+use aegis_abi::limits::{CONSOLE_ENTRIES, QUEUE_ENTRIES};
 use aegis_abi::{Interrupt, InterruptQueue};
 use proptest::prelude::*;
 
@@ -180,15 +180,9 @@ proptest! {
             reader.kernel.set_clock(256);
         }
         set_queue(&reader.kernel, FIRST, |queue| queue.room = 0);
-        // Ticks that go by without a yield are charged, up to an end.
-        let mut ticks = 0;
         let mut posted = 0;
         for reading in &readings {
-            ticks += u32::from(matches!(reading, Reading::Tick));
             posted += u32::from(matches!(reading, Reading::Timer));
-            if ticks > EXCESS_THRESHOLD && matches!(reading, Reading::Tick) {
-                continue;
-            }
             reader.step(reading);
         }
         // It reads on, and everything comes; without a clock, by its yields.

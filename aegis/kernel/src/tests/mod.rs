@@ -15,3 +15,4 @@ mod random;
 mod revocation;
 mod rights;
 mod slices;
+mod time;

@@ -2,14 +2,14 @@
 
 use crate::environment::{Context, Environment};
 use crate::kernel::FIRST;
-use crate::machine::{Block, Live, Machine, Refill};
+use crate::machine::{Block, Live, Machine, Refill, TICK_PARTS};
 use crate::{Kernel, Miss, Upcall};
 use aegis_abi::calls::{NEXT, Number};
 use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, PAGE_BYTES, PAGE_SHIFT, SLICES};
 use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Mapping, Pid, RepossessionVector};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stlb::{Geometry, Registers, Stlb};
 use zerocopy::IntoBytes;
 
@@ -58,6 +58,16 @@ pub struct Model<G: Geometry> {
     pub lacks_fpu: Cell<bool>,
     /// The frames whose instructions were brought in line.
     pub synced: RefCell<Vec<u32>>,
+    /// How much of the current tick has passed: a test's doing.
+    pub since_tick: Cell<Option<u32>>,
+    /// Is the slice of the current environment over?
+    pub over: Cell<bool>,
+    /// Of each suspended environment where it was, and its floating-point registers, if they were kept.
+    pub suspended: RefCell<BTreeMap<usize, (Handler, Option<[u32; 33]>)>>,
+    /// The slices for which messages wait.
+    pub waiting: RefCell<BTreeSet<usize>>,
+    /// Where the environment that was resumed last was called up.
+    pub called_up: Cell<Option<Upcall>>,
 }
 
 impl<G: Geometry> Model<G> {
@@ -81,6 +91,11 @@ impl<G: Geometry> Model<G> {
             fpu_on: Cell::new(false),
             lacks_fpu: Cell::new(false),
             synced: RefCell::default(),
+            since_tick: Cell::new(Some(0)),
+            over: Cell::new(false),
+            suspended: RefCell::default(),
+            waiting: RefCell::default(),
+            called_up: Cell::new(None),
         }
     }
 }
@@ -161,6 +176,53 @@ impl<G: Geometry> Machine for Model<G> {
         self.running.set(None);
     }
 
+    fn since_tick(&self) -> Option<u32> {
+        self.since_tick.get()
+    }
+
+    fn grace(&self) -> u32 {
+        TICK_PARTS / 32
+    }
+
+    fn set_over(&self, over: bool) {
+        self.over.set(over);
+    }
+
+    fn suspend(&self, number: usize) {
+        let fpu = Some(self.fpu.get()).filter(|_| self.fpu_on.get());
+        let (pc, _) = self.running.get().expect("somebody runs");
+        self.suspended.borrow_mut().insert(number, (pc, fpu));
+    }
+
+    fn suspended_pc(&self, number: usize) -> Handler {
+        self.suspended.borrow()[&number].0
+    }
+
+    fn resume_fpu(&self, number: usize) -> bool {
+        let fpu = self.suspended.borrow()[&number].1;
+        if let Some(fpu) = fpu {
+            self.fpu.set(fpu);
+            self.fpu_on.set(true);
+        }
+        fpu.is_some()
+    }
+
+    fn resume(&self, number: usize, pc: Handler, upcall: Option<Upcall>) {
+        assert_eq!(self.current.get(), number);
+        self.suspended.borrow_mut().remove(&number).expect("it is suspended");
+        self.running.set(Some((pc, [0; 2])));
+        self.called_up.set(upcall);
+    }
+
+    fn put_off(&self, n: usize) {
+        self.waiting.borrow_mut().insert(n);
+    }
+
+    fn arrive(&self, n: usize, pc: Handler, caller: Pid) {
+        assert!(self.waiting.borrow_mut().remove(&n), "a message waits for slice {n}");
+        self.running.set(Some((pc, [caller.0, 0])));
+    }
+
     fn info_frame(&self) -> u32 {
         PUBLIC_FRAME
     }
@@ -221,6 +283,8 @@ impl<G: Geometry> Machine for Model<G> {
     fn count(&self, refill: Refill) {
         self.counts.borrow_mut().push(refill);
     }
+
+    fn count_slice(&self) {}
 
     fn power_off(&self, status: u8) {
         self.stopped.set(Some(status));

@@ -6,14 +6,14 @@ use crate::kernel::FIRST;
 use crate::machine::Machine;
 use aegis_abi::calls::{ANY, NEXT, Number};
 use aegis_abi::interrupts::{ALL, SLICE_END};
-use aegis_abi::limits::{EXCESS_THRESHOLD, SLICES};
+use aegis_abi::limits::SLICES;
 use aegis_abi::{Env, Error, status};
 use stlb::Mips32;
 
-type Tested = Kernel<Model<Mips32>>;
+pub type Tested = Kernel<Model<Mips32>>;
 
 #[track_caller]
-fn call(kernel: &mut Tested, number: Number, arguments: [u32; 2]) -> u32 {
+pub fn call(kernel: &mut Tested, number: Number, arguments: [u32; 2]) -> u32 {
     let result = kernel.call(number as u32, [arguments[0], arguments[1], 0, 0]);
     kernel.check().unwrap();
     result.unwrap_or_else(|error| panic!("{number:?}, {arguments:x?}: {error}"))
@@ -21,20 +21,20 @@ fn call(kernel: &mut Tested, number: Number, arguments: [u32; 2]) -> u32 {
 
 /// Ends the current slice by a call, and says who runs then.
 #[track_caller]
-fn next(kernel: &mut Tested) -> usize {
+pub fn next(kernel: &mut Tested) -> usize {
     call(kernel, Number::r#yield, [NEXT.0, 0]);
     kernel.current()
 }
 
 #[track_caller]
-fn yield_to(kernel: &mut Tested, n: usize) {
+pub fn yield_to(kernel: &mut Tested, n: usize) {
     let name = pid(kernel, n);
     call(kernel, Number::r#yield, [name, 0]);
 }
 
 /// Lets the slices end one after the other, each by a tick and a call of who runs. Who runs after each?
 #[track_caller]
-fn turns(kernel: &mut Tested, count: usize) -> Vec<usize> {
+pub fn turns(kernel: &mut Tested, count: usize) -> Vec<usize> {
     let turn = |_| {
         tick(kernel);
         next(kernel)
@@ -43,12 +43,12 @@ fn turns(kernel: &mut Tested, count: usize) -> Vec<usize> {
 }
 
 /// Owner and holder of a slice.
-fn slice(kernel: &Tested, n: usize) -> Option<(usize, usize)> {
+pub fn slice(kernel: &Tested, n: usize) -> Option<(usize, usize)> {
     kernel.slices.get(n).map(|slice| (slice.owner, slice.holder))
 }
 
 /// Transfers control, as the machine does: with the slice, or with the rest of it.
-fn transfer(kernel: &Tested, to: usize, with_slice: bool) {
+pub fn transfer(kernel: &Tested, to: usize, with_slice: bool) {
     let machine = &kernel.machine;
     if !with_slice && machine.holder().is_none() {
         machine.set_holder(Some(machine.current()));
@@ -57,8 +57,13 @@ fn transfer(kernel: &Tested, to: usize, with_slice: bool) {
     machine.set_holder(machine.holder().filter(|&holder| holder != to));
 }
 
+/// Who runs after the end of its slice, if anybody does.
+pub fn over(kernel: &Tested) -> Option<usize> {
+    kernel.schedule.next.map(|_| kernel.current())
+}
+
 /// Lets the kernel destroy the running environment.
-fn die(kernel: &mut Tested) {
+pub fn die(kernel: &mut Tested) {
     kernel.unhandled(4, 0x1000, 0);
     kernel.check().unwrap();
 }
@@ -169,94 +174,6 @@ fn without_a_queue_nothing_is_masked() {
     put(&kernel, page(FIRST) | ENV_OFFSET, &Env { iq: 0, ..good_env() });
     call(&mut kernel, Number::e_set, [GUARANTEED_VA | ENV_OFFSET, 0]);
     assert_eq!(tick(&mut kernel).unwrap().handler, handler(FIRST, EPILOGUE));
-    assert_eq!(tick(&mut kernel), None, "said once");
-}
-
-#[test]
-fn each_tick_beyond_the_end_costs_a_slice() {
-    let mut kernel = family(2);
-    (0..3).for_each(|_| assert_eq!(tick(&mut kernel), None));
-    assert_eq!(kernel.environments[FIRST].record.excess, 2);
-    let order: Vec<usize> = (0..8).map(|_| next(&mut kernel)).collect();
-    assert_eq!(order, [1, 2, 1, 2, 1, 2, 0, 1]);
-    assert_eq!(kernel.environments[FIRST].record.excess, 0);
-}
-
-#[test]
-fn one_who_has_all_slices_pays_with_all_of_them() {
-    let mut kernel = family(1);
-    (0..1 + EXCESS_THRESHOLD).for_each(|_| assert!(tick(&mut kernel).is_none()));
-    let owed = |kernel: &Tested| [kernel.environments[FIRST].record.excess, kernel.environments[1].record.excess];
-    assert_eq!(owed(&kernel), [EXCESS_THRESHOLD, 0]);
-    kernel.environments[1].record.excess = EXCESS_THRESHOLD;
-    assert_eq!(next(&mut kernel), 1, "its slice was begun before it owed");
-    assert_eq!(next(&mut kernel), FIRST, "who owes most is found too");
-    assert_eq!(owed(&kernel), [0, 0]);
-}
-
-#[test]
-fn who_owes_too_much_is_destroyed() {
-    let mut kernel = family(2);
-    assert_eq!(turns(&mut kernel, 1), [1]);
-    (0..=EXCESS_THRESHOLD).for_each(|_| assert_eq!(tick(&mut kernel), None));
-    assert_eq!((kernel.current(), kernel.environments[1].record.excess), (1, EXCESS_THRESHOLD), "it may owe so much");
-    assert_eq!(tick(&mut kernel), None);
-    kernel.check().unwrap();
-    assert!(!kernel.is_alive(1));
-    assert_eq!(slice(&kernel, 1), None);
-    assert_eq!(runs(&kernel), Some((2, handler(2, PROLOGUE))));
-    assert_eq!(turns(&mut kernel, 3), [0, 2, 0]);
-}
-
-#[test]
-fn whoever_was_told_pays_though_it_has_transferred_away() {
-    for with_slice in [false, true] {
-        let mut kernel = family(3);
-        tick(&mut kernel);
-        transfer(&kernel, 2, with_slice);
-        set_queue(&kernel, 2, |queue| queue.mask = ALL);
-        let owed = |kernel: &Tested| [0, 1, 2, 3].map(|n| kernel.environments[n].record.excess);
-        assert_eq!(tick(&mut kernel).unwrap().handler, handler(2, EPILOGUE), "now the other is told");
-        assert_eq!(owed(&kernel), [1, 0, 0, 0]);
-        assert_eq!(queue(&kernel, 2).ended, 1);
-        tick(&mut kernel);
-        assert_eq!(owed(&kernel), [1, 0, 1, 0]);
-        transfer(&kernel, FIRST, with_slice);
-        tick(&mut kernel);
-        assert_eq!(owed(&kernel), [1, 0, 2, 0]);
-        assert_eq!(next(&mut kernel), 1, "the slice that was to begin");
-        kernel.check().unwrap();
-    }
-}
-
-#[test]
-fn whoever_was_told_is_destroyed_though_it_has_transferred_away() {
-    let mut kernel = family(2);
-    assert_eq!(turns(&mut kernel, 1), [1]);
-    kernel.environments[1].record.excess = EXCESS_THRESHOLD;
-    tick(&mut kernel);
-    transfer(&kernel, FIRST, false);
-    tick(&mut kernel);
-    kernel.check().unwrap();
-    assert!(!kernel.is_alive(1));
-    assert_eq!((kernel.current(), kernel.schedule.told()), (FIRST, Some(FIRST)), "it goes on, and is told");
-    assert_eq!(queue(&kernel, FIRST).ended, 1);
-    assert_eq!(next(&mut kernel), 2);
-}
-
-#[test]
-fn who_runs_when_the_told_one_is_gone_is_told_and_not_charged() {
-    let mut kernel = family(2);
-    assert_eq!(turns(&mut kernel, 1), [1]);
-    tick(&mut kernel);
-    transfer(&kernel, FIRST, false);
-    let name = pid(&kernel, 1);
-    call(&mut kernel, Number::e_free, [name, 0]);
-    assert_eq!((kernel.current(), kernel.schedule.told()), (FIRST, None));
-    tick(&mut kernel);
-    assert_eq!((kernel.environments[FIRST].record.excess, queue(&kernel, FIRST).ended), (0, 1));
-    tick(&mut kernel);
-    assert_eq!(kernel.environments[FIRST].record.excess, 1);
 }
 
 #[test]
@@ -362,15 +279,15 @@ fn whose_the_next_slice_is_its_holder_says_and_not_its_owner() {
     assert_eq!(turns(&mut kernel, 2), [2, FIRST]);
     assert_eq!(slice(&kernel, 1), Some((1, FIRST)));
     tick(&mut kernel);
-    assert_eq!(kernel.schedule.told(), None, "the first environment holds the next slice too");
+    assert_eq!(over(&kernel), None, "the first environment holds the next slice too");
     assert_eq!(turns(&mut kernel, 2), [2, FIRST]);
     transfer(&kernel, 2, true);
     tick(&mut kernel);
-    assert_eq!(kernel.schedule.told(), Some(2));
+    assert_eq!(over(&kernel), Some(2));
     assert_eq!(next(&mut kernel), FIRST);
     yield_to(&mut kernel, 1);
     tick(&mut kernel);
-    assert_eq!(kernel.schedule.told(), Some(1));
+    assert_eq!(over(&kernel), Some(1));
 }
 
 #[test]
@@ -415,34 +332,6 @@ fn the_slice_of_a_holder_that_dies_while_another_runs_is_the_owners() {
     assert_eq!((kernel.current(), kernel.machine.holder()), (2, Some(FIRST)));
     die(&mut kernel);
     assert_eq!(runs(&kernel), Some((FIRST, handler(FIRST, PROLOGUE))));
-}
-
-#[test]
-fn a_transfer_after_the_end_of_the_slice_moves_the_slice_as_one_before_it() {
-    for (with_slice, holder) in [(true, 2), (false, FIRST)] {
-        let mut kernel = family(3);
-        tick(&mut kernel);
-        transfer(&kernel, 2, with_slice);
-        assert_eq!(turns(&mut kernel, 1), [1], "the next slice");
-        assert_eq!(slice(&kernel, 0), Some((FIRST, holder)));
-
-        // Who has it dies before it gives up the processor.
-        let mut kernel = family(3);
-        tick(&mut kernel);
-        transfer(&kernel, 2, with_slice);
-        die(&mut kernel);
-        assert_eq!((kernel.current(), slice(&kernel, 0)), (1, Some((FIRST, FIRST))));
-
-        // Freed and given to another meanwhile, it is that one's.
-        let mut kernel = family(3);
-        tick(&mut kernel);
-        call(&mut kernel, Number::s_free, [0, 0]);
-        let name = pid(&kernel, 3);
-        call(&mut kernel, Number::s_alloc, [name, 0]);
-        transfer(&kernel, 2, with_slice);
-        assert_eq!(turns(&mut kernel, 1), [1], "the next slice");
-        assert_eq!(slice(&kernel, 0), Some((3, 3)));
-    }
 }
 
 #[test]
@@ -771,13 +660,14 @@ fn every_tick_counts_and_the_slice_is_charged_one() {
     ticks(&mut kernel, 3);
     assert_eq!((queue(&kernel, FIRST).ended, queue(&kernel, FIRST).head), (1, 1));
     assert_eq!(queue(&kernel, FIRST).entries[0].arguments[0], now + 3);
-    assert_eq!(kernel.environments[FIRST].record.excess, 0);
+    assert_eq!(over(&kernel), Some(FIRST));
     ticks(&mut kernel, 4);
-    assert_eq!(kernel.environments[FIRST].record.excess, 1);
+    assert_eq!((kernel.slices.table[0].owed, kernel.current()), (1, 1));
     assert_eq!((call(&mut kernel, Number::gettick, [0, 0]), queue(&kernel, 1).head), (now + 7, 0));
     // A timer that was due in between, also where the count wraps around.
     ticks(&mut kernel, 6);
     assert_eq!((queue(&kernel, 1).head, queue(&kernel, FIRST).head), (1, 1));
+    kernel.machine.set_current(FIRST);
     call(&mut kernel, Number::timer, [u32::MAX, 0]);
     ticks(&mut kernel, 5);
     assert_eq!(queue(&kernel, FIRST).head, 1, "that is not due for long");

@@ -48,7 +48,11 @@ pub(super) struct DispatchBlock {
     pub genx: Word,
     /// Status to return to it with: with coprocessor 1 usable while the floating-point unit is on for it, and so only while it runs.
     pub status: Word,
-    unused: [Word; 20],
+    /// Why transfers are refused while the gates are closed: an error's number.
+    pub refusal: Word,
+    /// 1: the slice of the environment, which runs, is over.
+    pub over: Word,
+    unused: [Word; 18],
     pub dispatch: [Word; EXCEPTIONS],
     pub save: [Word; EXCEPTIONS],
     pub user: [Word; EXCEPTIONS],
@@ -69,7 +73,9 @@ impl DispatchBlock {
             tlbx: Word::new(0),
             genx: Word::new(0),
             status: Word::new(0),
-            unused: [const { Word::new(0) }; 20],
+            refusal: Word::new(0),
+            over: Word::new(0),
+            unused: [const { Word::new(0) }; 18],
             dispatch: [const { Word::new(0) }; EXCEPTIONS],
             save: [const { Word::new(0) }; EXCEPTIONS],
             user: [const { Word::new(0) }; EXCEPTIONS],
@@ -163,6 +169,7 @@ pub fn set_block(number: usize, block: Option<&Block>) {
     let Some(block) = block else {
         words.pid.set(0);
         words.status.set(cp0::USER_STATUS);
+        words.over.set(0);
         return;
     };
     let unhandled = vectors::unhandled();
@@ -192,6 +199,7 @@ pub fn set_block(number: usize, block: Option<&Block>) {
             words.save[code].set(address(words));
         }
     }
+    words.refusal.set(block.refusal as u32);
     words.gate.set(block.gate);
     words.agate.set(block.agate);
     words.pid.set(block.pid.0);
@@ -203,8 +211,12 @@ pub fn set_block(number: usize, block: Option<&Block>) {
     }
 }
 
-/// Where system calls go. While the floating-point unit is on, that is by way of code that turns it off before a transfer.
+/// Where system calls go. After the end of a slice, that is by way of code that keeps transfers; while the floating-point unit is on,
+/// of code that turns it off before a transfer.
 fn call(block: &DispatchBlock) -> u32 {
+    if block.over.get() != 0 {
+        return vectors::call_over();
+    }
     if block.status.get() == cp0::USER_STATUS { vectors::call() } else { vectors::call_fpu() }
 }
 
@@ -216,6 +228,28 @@ pub fn set_fpu(on: bool) {
         block.status.set(status);
         block.dispatch[code::SYSCALL].set(call(block));
         cp0::set_returning_status(status);
+    }
+}
+
+/// Is the floating-point unit on for an environment that runs?
+pub(super) fn has_fpu_on(number: usize) -> bool {
+    BLOCKS.0[number].status.get() != cp0::USER_STATUS
+}
+
+/// Status of the environment that runs when the kernel is left. (On MIPS32 the assembly reads it.)
+#[cfg(target_vendor = "dec")]
+pub(super) fn status() -> u32 {
+    BLOCKS.0[current()].status.get()
+}
+
+/// Notes whether the slice of the current environment is over.
+pub fn set_over(over: bool) {
+    let block = &BLOCKS.0[current()];
+    if block.over.get() != u32::from(over) {
+        block.over.set(over.into());
+        if block.pid.get() != 0 {
+            block.dispatch[code::SYSCALL].set(call(block));
+        }
     }
 }
 

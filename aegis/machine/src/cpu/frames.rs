@@ -30,6 +30,55 @@ pub(super) struct MissFrame {
     pub epc: u32,
 }
 
+/// The frame of an interrupt, and of a transfer after the end of a slice: all registers of a program, for
+/// it may lose the processor. (`k0` and `k1` are nobody's.)
+#[repr(C, align(8))]
+pub(super) struct InterruptFrame {
+    pub caller_saved: MissFrame,
+    /// `s0` to `s7`
+    s: [u32; 8],
+    gp: u32,
+    fp: u32,
+}
+
+impl InterruptFrame {
+    /// Of a program whose registers are all 0.
+    pub const ZERO: InterruptFrame = InterruptFrame {
+        caller_saved: MissFrame {
+            arguments: [0; 4],
+            at: 0,
+            v: [0; 2],
+            a: [0; 4],
+            t: [0; 10],
+            ra: 0,
+            sp: 0,
+            hi: 0,
+            lo: 0,
+            epc: 0,
+        },
+        s: [0; 8],
+        gp: 0,
+        fp: 0,
+    };
+
+    /// Sets `v0`, `v1` and where the program goes on.
+    pub fn set_message(&mut self, v0: u32, v1: u32, pc: u32) {
+        self.caller_saved.v = [v0, v1];
+        self.caller_saved.epc = pc;
+    }
+
+    /// `a0` to `a2`.
+    pub fn arguments(&self) -> [u32; 3] {
+        let [a0, a1, a2, _] = self.caller_saved.a;
+        [a0, a1, a2]
+    }
+
+    /// Sets `a0` to `a2`.
+    pub fn set_arguments(&mut self, [a0, a1, a2]: [u32; 3]) {
+        self.caller_saved.a[..3].copy_from_slice(&[a0, a1, a2]);
+    }
+}
+
 /// The frame of code that does not return.
 #[repr(C, align(8))]
 pub(super) struct LastFrame {
@@ -46,6 +95,13 @@ pub(super) const A: usize = offset_of!(MissFrame, a);
 pub(super) const T: usize = offset_of!(MissFrame, t);
 /// Offset of `ra`.
 pub(super) const RA: usize = offset_of!(MissFrame, ra);
+/// Offset of `s0` in an [`InterruptFrame`], which begins with a [`MissFrame`].
+pub(super) const S: usize = offset_of!(InterruptFrame, s);
+/// Offset of `gp`.
+pub(super) const GP: usize = offset_of!(InterruptFrame, gp);
+/// Offset of `fp`.
+pub(super) const FP: usize = offset_of!(InterruptFrame, fp);
+const _: () = assert!(offset_of!(InterruptFrame, caller_saved) == 0);
 
 /// Moves the caller-saved general registers between the processor and the [`MissFrame`] at `sp`: `$move` is `sw` or `lw`. Needs
 /// the operands AT, V, A, T and RA. After loads, `ra` may not be used by the next instruction (load delay, MIPS I).
@@ -126,6 +182,23 @@ macro_rules! load_interrupted {
     };
 }
 
+/// Moves the registers that a function must keep between the processor and the `InterruptFrame` at `sp`:
+/// `$move` is `sw` or `lw`. Needs the operands S, GP and FP.
+macro_rules! callee_saved {
+    ($move:literal) => {
+        concat!(
+            ".irp n, 0,1,2,3,4,5,6,7\n",
+            $move,
+            " $s\\n, {S} + 4*\\n($sp)\n",
+            ".endr\n",
+            $move,
+            " $gp, {GP}($sp)\n",
+            $move,
+            " $fp, {FP}($sp)",
+        )
+    };
+}
+
 /// Clears the registers that a call may change, but for the answer in `v0` and `v1`: they may hold something of the kernel's.
 macro_rules! clear_caller_saved {
     () => {
@@ -151,4 +224,4 @@ macro_rules! clear_caller_saved {
     };
 }
 
-pub(super) use {caller_saved, clear_caller_saved, load_interrupted, save_interrupted};
+pub(super) use {callee_saved, caller_saved, clear_caller_saved, load_interrupted, save_interrupted};

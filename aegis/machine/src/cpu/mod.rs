@@ -17,6 +17,7 @@ pub mod dispatch;
 mod fault;
 mod frames;
 mod operands;
+pub mod suspended;
 
 #[cfg(not(target_vendor = "dec"))]
 mod mips32;

@@ -34,6 +34,8 @@ pub(super) const GATE: usize = offset_of!(DispatchBlock, gate);
 pub(super) const AGATE_PID: usize = offset_of!(DispatchBlock, agate_pid);
 /// Offset of where that arrives.
 pub(super) const AGATE: usize = offset_of!(DispatchBlock, agate);
+/// Offset of why transfers are refused.
+pub(super) const REFUSAL: usize = offset_of!(DispatchBlock, refusal);
 
 /// Offset of the current block's address in the dispatcher. The kernel's own block stands at its start.
 pub(super) const CURRENT: usize = offset_of!(Dispatcher, current);

@@ -102,7 +102,7 @@ fn environments() -> Outcome {
     get!(call(Number::e_add, [one.0.0, other.0.0, 0, 0]));
     let record = tables.environments.get(second);
     check_eq!((record.writers, record.references), (own | 1 << first, own), "writers and references");
-    check_eq!((record.started, record.excess), (0, 0), "of one that has not run");
+    check_eq!((record.started, record.suspended), (0, 0), "of one that has not run");
     get!(schedule::yield_to(other.0));
     check_eq!(tables.environments.get(second).started, 1, "of one that has run");
     for (n, record) in tables.environments.iter().enumerate() {
@@ -126,7 +126,7 @@ fn slices() -> Outcome {
     let theirs = get!(number(&tables, other.0.0));
     let n = get!(give_slice(other.0, ANY));
     let record = tables.slices.get(n as usize);
-    check_eq!((record.access, record.owner, record.holder), (1 << theirs, theirs as u32, theirs as u32), "its slice");
+    check_eq!((record.access, record.owner, record.holder), (1 << theirs, theirs as u16, theirs as u16), "its slice");
     get!(call(Number::s_add, [machine::pid().0, n, 0, 0]));
     check_eq!(tables.slices.get(n as usize).access, own | 1 << theirs, "its list");
     for n in 0..SLICES {

@@ -38,6 +38,7 @@ fn main() -> i32 {
             ("it computes", computes),
             ("it is empty at first", empty),
             ("registers survive ticks, while others compute", ticks),
+            ("registers survive that the kernel switches by hand", cuts),
             ("registers survive that the processor is given up, or not", yields),
             ("registers survive calls of a server that uses the unit", calls),
             ("a secret does not survive a tick", || spied(Switch::Tick)),
@@ -148,6 +149,30 @@ fn ticks() -> Outcome {
     check_eq!(child.wait(), process::End::Exited(0), "the other process");
     check!(pages.load(STARTS) > ROUNDS / 2, "the third has started {} times only", pages.load(STARTS));
     check_eq!(pages.load(FAULTS), 0, "its exceptions");
+    Ok(())
+}
+
+/// In a critical section the program does not give up the processor, so the kernel takes it.
+fn cuts() -> Outcome {
+    let pages = get!(fp::pages());
+    let wrecker = Alive(get!(wrecker(&pages)));
+    get!(give_slice(wrecker.0, 20));
+    let (before, starts) = (interrupts::cuts(), pages.load(STARTS));
+    for round in 0..20 {
+        let (cut, found) = critical(|| {
+            fp::load(&pattern(round));
+            let end = interrupts::cuts().wrapping_add(1);
+            let mut turns = 0;
+            while interrupts::cuts() != end && turns < MOST_TURNS {
+                turns += 1;
+            }
+            (interrupts::cuts() == end, fp::store())
+        });
+        check!(cut, "the processor was not taken in round {round}");
+        check_eq!(found, pattern(round), "the registers in round {round}");
+    }
+    check_eq!(interrupts::cuts().wrapping_sub(before), 20, "cuts");
+    check!(pages.load(STARTS) - starts >= 15, "the other has started {} times only", pages.load(STARTS) - starts);
     Ok(())
 }
 

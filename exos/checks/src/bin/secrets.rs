@@ -37,7 +37,7 @@ fn main() -> i32 {
         ("registers, after a yield to whoever is next, with nobody to run before a tick", idle),
         ("registers, after a donation", || spied(Switch::Donate)),
         ("registers, after a death by one's own hand", || spied(Switch::Die)),
-        ("registers, after a death for excess ticks", || spied(Switch::Excess)),
+        ("registers, after the kernel has switched by hand", || spied(Switch::Cut)),
         ("registers, after a death by an exception that nobody handles", || spied(Switch::Unhandled)),
         ("frames, given up by their owner or with it", frames),
         ("an environment's data", data),
@@ -54,7 +54,7 @@ enum Switch {
     Donate,
     Die,
     /// It has no epilogue, and does not look at the clock.
-    Excess,
+    Cut,
     Unhandled,
 }
 
@@ -91,7 +91,7 @@ fn keeper(pages: &Pages, switch: Switch) -> Result<Alive, Error> {
         Switch::Next => (Entry::SecretNext, Some(Entry::Leave)),
         Switch::Donate => (Entry::SecretDonate, Some(Entry::Leave)),
         Switch::Die => (Entry::SecretDie, Some(Entry::Leave)),
-        Switch::Excess | Switch::Unhandled => (Entry::SecretTurn, None),
+        Switch::Cut | Switch::Unhandled => (Entry::SecretTurn, None),
     };
     let entries = Entries { init: Some(entry), pro: Some(entry), epi, ..Entries::default() };
     if switch == Switch::Unhandled {
@@ -154,7 +154,7 @@ fn spied(switch: Switch) -> Outcome {
     // So that it may start the spy, and give it a slice.
     let let_write = |keeper: &Alive| call(Number::e_add, [keeper.0.0, spy.env.0.0, 0, 0]);
     get!(let_write(&keeper));
-    let dies = matches!(switch, Switch::Die | Switch::Excess | Switch::Unhandled);
+    let dies = matches!(switch, Switch::Die | Switch::Unhandled);
     for round in 0..ROUNDS {
         give(&pages, round);
         spy.cover();
@@ -167,9 +167,11 @@ fn spied(switch: Switch) -> Outcome {
                 give_slice(spy.env.0, SLICES[1])?;
             }
             schedule::yield_now();
-            // The one of those that have died is free.
-            for slice in SLICES {
-                let _ = call(Number::s_free, [slice, 0, 0, 0]);
+            // The one of those that have died is free. The one of those that were switched by hand pays first.
+            for slice in SLICES.into_iter().rev() {
+                while call(Number::s_free, [slice, 0, 0, 0]) == Err(Error::Owing) {
+                    schedule::yield_now();
+                }
             }
             Ok::<(), Error>(())
         }));
@@ -178,6 +180,9 @@ fn spied(switch: Switch) -> Outcome {
         spy.check(round + 1)?;
         if dies {
             check_eq!(free(keeper.0), Err(Error::NoSuchEnvironment), "the end of one that has died");
+        }
+        if dies || switch == Switch::Cut {
+            // (It would go on where it was.)
             keeper = get!(self::keeper(&pages, switch));
             get!(let_write(&keeper));
         }

@@ -37,6 +37,8 @@ pub const SLOT: u32 = 0x40;
 const EXCEPTION_SLOT: u32 = 0x44;
 /// The interrupt queue.
 pub const QUEUE: u32 = 0x80;
+/// Its word that says how often the environment was switched by hand.
+pub const CUTS: u32 = QUEUE + core::mem::offset_of!(InterruptQueue, cuts) as u32;
 /// Its word that says whether the slice is over.
 pub const ENDED: u32 = QUEUE + core::mem::offset_of!(InterruptQueue, ended) as u32;
 /// Its mask.
@@ -452,7 +454,8 @@ global_asm!(
     "3:",
     "bnez  $t0, 3b",
     " addiu $t0, $t0, -1",
-    "move  $a0, $zero",
+    "lw    $a0, {partner}($zero)",
+    "nop",
     "CALL  {yield}",
     "b     exos_checks_bare_delay",
     " nop",
@@ -563,6 +566,18 @@ global_asm!(
     "bnez  $a1, 1b",
     " addiu $a1, $a1, -1",
     "b     exos_checks_bare_epilogue",
+    " nop",
+
+    // Beginning and prologue: turns `limit` times, and yields.
+    ".globl exos_checks_bare_thief",
+    "exos_checks_bare_thief:",
+    "COUNT_UP {starts}",
+    "lw    $a1, {limit}($zero)",
+    "nop",
+    "1:",
+    "bnez  $a1, 1b",
+    " addiu $a1, $a1, -1",
+    "b     exos_checks_bare_leave",
     " nop",
 
     // Arms the timer again and again, after waits of different lengths. (GXemul looks for interrupts every 8,191 instructions only, and a
@@ -757,6 +772,8 @@ entries! {
     Insert = exos_checks_bare_insert;
     /// Epilogue that comes late, once: by [`LIMIT`] turns of two instructions.
     Late = exos_checks_bare_late;
+    /// Beginning and prologue that turn so many times, and yield.
+    Thief = exos_checks_bare_thief;
     /// Beginning that arms the timer again and again.
     Timer = exos_checks_bare_timer;
     /// Beginning that writes garbage over its own queue, and arms the timer.

@@ -69,10 +69,16 @@ fn environments(tables: &Tables, census: &Census) {
             share.owned,
             share.slices,
             share.stlb_pages,
-            record.excess,
+            owed(tables, number),
             names(record.writers)
         );
     }
+}
+
+/// Turns that the slices of an environment owe.
+fn owed(tables: &Tables, number: usize) -> u32 {
+    let own = |slice: &exos::exposed::Slice| slice.access != 0 && usize::from(slice.owner) == number;
+    tables.slices.iter().filter(own).map(|slice| slice.owed).sum()
 }
 
 /// The numbers in a set of environments.

@@ -36,6 +36,16 @@ pub fn enable(source: Source) {
     }
 }
 
+/// How much of the current tick has passed: the board has no clock that would tell.
+pub fn since_tick() -> Option<u32> {
+    None
+}
+
+/// Parts of a tick that are of no account; of no meaning here.
+pub fn grace() -> u32 {
+    0
+}
+
 /// Reports why the processor was interrupted, given Cause, and makes the devices withdraw their requests. Neither clock says whether it has
 /// ticked more than once.
 pub fn handle(cause: u32, mut report: impl FnMut(Event)) {

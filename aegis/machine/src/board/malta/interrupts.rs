@@ -7,6 +7,7 @@ use super::{console, i8259};
 use crate::board::interrupts::{Course, Event, REAL_TIME_RATE, Source};
 use crate::cpu::timer;
 use aegis_kernel::comparator::Jitter;
+use aegis_kernel::machine::TICK_PARTS;
 use stlb::Word;
 
 /// Line of the timer, as a bit of Cause and Status (IP7).
@@ -62,6 +63,28 @@ fn start(period: u32, Course { phase, jitter }: Course) {
     RANDOM.set(jitter);
     // Short of a whole period, and of the multiplication's end.
     timer::start(counts(phase % (1 << 24)) % period, period);
+}
+
+/// How much of the current tick has passed, in parts of `TICK_PARTS`; `None`: the clock is off.
+pub fn since_tick() -> Option<u32> {
+    let period = PERIOD.get();
+    // A tick that is due and not answered yet has all passed.
+    let passed = period.saturating_sub(timer::until_tick().min(period));
+    // 2^32 is more than TICK_PARTS of the longest period.
+    (passed * TICK_PARTS).checked_div(period)
+}
+
+/// Parts of a tick that are of no account: what an epilogue takes to save registers and to yield, with room to spare.
+pub fn grace() -> u32 {
+    /// Instructions of a clock of instructions.
+    const GRACE_INSTRUCTIONS: u32 = counts(2000);
+    /// As many take 80 microseconds at 25 million a second.
+    const GRACE_TIME: u32 = 80_000 / NANOSECONDS_PER_COUNT;
+    if PERIOD.get() == REAL_TIME {
+        GRACE_TIME * TICK_PARTS / REAL_TIME
+    } else {
+        GRACE_INSTRUCTIONS * TICK_PARTS / INSTRUCTIONS
+    }
 }
 
 /// Counts from the tick that comes now to the next one.

@@ -71,6 +71,16 @@ global_asm!(
     "j     vec_call",
     " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call
 
+    // System calls of a program whose slice is over. Entry alike. A transfer waits until the slice begins again.
+    ".globl vec_call_over",
+    "vec_call_over:",
+    "addiu $k0, $k0, {SYNCHRONOUS} - {ASYNCHRONOUS}",
+    "sltiu $k0, $k0, 2",                        // is it one of the two transfers?
+    "bnez  $k0, vec_late_transfer",
+    " nop",
+    "j     vec_call",
+    " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call
+
     // Calls answered in Rust: u64 aegis_call(a0, a1, a2, a3, number), the answer being v0 and v1 as they go back.
     // Only what a call must preserve and the compiler does not is saved: sp and ra. s0-s7, gp and fp are the callee's to keep.
     // EPC keeps its value: nothing but a fault, which ends all, changes it.

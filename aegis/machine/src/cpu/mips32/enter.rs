@@ -2,12 +2,22 @@
 
 use super::cp0::USER_STATUS;
 use crate::cpu::dispatch::DISPATCHER;
+use crate::cpu::frames::InterruptFrame;
 use crate::cpu::operands::CURRENT;
 use core::arch::asm;
 
 unsafe extern "C" {
     /// Waits for an interrupt.
     safe fn vec_idle() -> !;
+    /// Loads the registers of a program, and lets it run. The frame must be one of the kernel's.
+    fn vec_resume(frame: *const InterruptFrame) -> !;
+}
+
+/// Lets the environment that was made current run with the registers of a frame, which stays as it is.
+pub fn resume(frame: *const InterruptFrame) -> ! {
+    // SAFETY: leaves the kernel for good; the frame stands in a table of the kernel's, as the callers, in
+    // `suspended`, see to.
+    unsafe { vec_resume(frame) }
 }
 
 /// Waits for an interrupt, with nobody running. The kernel is entered again through the vectors, on a stack made empty.

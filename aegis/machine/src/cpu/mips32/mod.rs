@@ -14,8 +14,10 @@ pub mod tlb;
 mod transfer;
 pub(super) mod vectors;
 
+pub(super) use enter::resume;
 pub use enter::{enter, idle};
 pub use fpu::{clear_fpu, has_fpu};
+pub(super) use fpu::{load_fpu, save_fpu};
 
 use super::dispatch;
 use crate::memory;

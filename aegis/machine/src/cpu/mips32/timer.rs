@@ -41,6 +41,13 @@ pub fn acknowledge(period: u32) -> u32 {
     arm(&Timer, Timer.compare(), period)
 }
 
+/// Counts until the timer ticks; 0: it has, and is not answered yet.
+pub fn until_tick() -> u32 {
+    let ahead = Timer.compare().wrapping_sub(Timer.count());
+    // Behind Count, Compare has been met.
+    if ahead > 1 << 31 { 0 } else { ahead }
+}
+
 /// Withdraws the request, and no more: no tick is wanted.
 pub fn withdraw() {
     Timer.set_compare(Timer.compare());

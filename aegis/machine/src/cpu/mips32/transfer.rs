@@ -74,7 +74,7 @@ global_asm!(
     " li   $v1, {NO_SUCH_ENVIRONMENT}",         // v1 = why
     "beq   $v0, $k1, 2f",                       // somebody with a gate lives there, under another name
     " nop",
-    "li    $v1, {NO_GATE}",                     // v1 = why
+    "lw    $v1, {REFUSAL}($k0)",                // v1 = why its gates are closed
     "2:",
     "mfc0  $k0, $14",                           // k0 = EPC
     "addiu $k0, $k0, 4",                        // k0 = the instruction behind it
@@ -97,5 +97,5 @@ global_asm!(
     BLOCK_SHIFT = const BLOCK_SHIFT,
     NUMBER_BITS = const ENVS.trailing_zeros(),
     NO_SUCH_ENVIRONMENT = const Error::NoSuchEnvironment as u32,
-    NO_GATE = const Error::NoGate as u32,
+    REFUSAL = const REFUSAL,
 );

@@ -26,6 +26,7 @@ use core::mem::offset_of;
 unsafe extern "C" {
     fn vec_call();
     fn vec_call_fpu();
+    fn vec_call_over();
     fn vec_tlb_invalid();
     fn vec_reserved();
     fn vec_unhandled();
@@ -43,6 +44,11 @@ pub fn call() -> u32 {
 /// Where a system call goes while the floating-point unit is on.
 pub fn call_fpu() -> u32 {
     vec_call_fpu as *const () as u32
+}
+
+/// Where a system call goes after the end of the caller's slice.
+pub fn call_over() -> u32 {
+    vec_call_over as *const () as u32
 }
 
 /// Where an interrupt goes from the general vector: it has a vector of its own, so this is none.

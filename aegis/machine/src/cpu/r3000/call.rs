@@ -55,6 +55,16 @@ global_asm!(
     "move  $v1, $zero",                         // v1 = no error
     back_to_user!("$k0", "$k1"),
 
+    // System calls of a program whose slice is over. Entry alike. A transfer waits until the slice begins again.
+    ".globl vec_call_over",
+    "vec_call_over:",
+    "addiu $k0, $k0, {SYNCHRONOUS} - {ASYNCHRONOUS}",
+    "sltiu $k0, $k0, 2",                        // is it one of the two transfers?
+    "bnez  $k0, vec_late_transfer",
+    " nop",
+    "j     vec_call",
+    " addiu $k0, $v0, -{SYNCHRONOUS}",          // for vec_call
+
     // System calls while the floating-point unit is on. Entry alike. A transfer turns it off first, so that the callee does not find the
     // caller's registers; and with it this.
     ".globl vec_call_fpu",

@@ -5,7 +5,9 @@
 use super::cp0::{IDLE_STATUS, ISOLATE_CACHES, USER_STATUS};
 use super::passage::{FLUSH, back_to_user, empty_cache, enter_rust, leave_rust};
 use crate::cpu::dispatch::DISPATCHER;
-use crate::cpu::frames::{self, MissFrame, caller_saved, load_interrupted, save_interrupted};
+use crate::cpu::frames::{
+    self, InterruptFrame, MissFrame, callee_saved, caller_saved, load_interrupted, save_interrupted,
+};
 use crate::cpu::operands::*;
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -26,6 +28,7 @@ global_asm!(
     ".globl vec_interrupt",
     "vec_interrupt:",
     save_interrupted!(),
+    callee_saved!("sw   "),                     // which may be lost with the processor
     "mfc0  $t0, $14",                           // t0 = EPC
     "addiu $a1, $sp, {MISS_EPC}",               // the second argument; load delay of t0
     "sw    $t0, {MISS_EPC}($sp)",               // frame.epc = EPC: Rust may put it back to a window's beginning
@@ -56,6 +59,36 @@ global_asm!(
     ".endif",
     back_to_user!("$k0", "$k1"),
 
+    // A program gets its processor back: vec_resume(&InterruptFrame, Status). No stack is needed any more.
+    ".globl vec_resume",
+    "vec_resume:",
+    "move  $sp, $a0",                           // sp = frame
+    "mtc0  $a1, $12",                           // Status: user mode after rfe
+    leave_rust!(),
+    callee_saved!("lw   "),
+    "lw    $k0, {MISS_EPC}($sp)",               // k0 = frame.epc
+    load_interrupted!(),
+    "nop",                                      // hazard: load delay
+    back_to_user!("$k0", "$k1"),
+
+    // A transfer after the end of the caller's slice: u32 aegis_late_transfer(number, callee's name), which keeps all registers as the
+    // message and does not return, or returns why it is refused. Entry: all registers but k0 and k1 are the program's.
+    ".globl vec_late_transfer",
+    "vec_late_transfer:",
+    save_interrupted!(),
+    callee_saved!("sw   "),
+    "lw    $a0, {V}($sp)",                      // the arguments: the number
+    "lw    $a1, {V} + 4($sp)",                  // and the callee's name; the jump hides the load delay
+    enter_rust!("jal", "aegis_late_transfer"),
+    leave_rust!(),
+    "move  $k1, $v0",                           // k1 = why
+    load_interrupted!(),
+    "mfc0  $k0, $14",                           // k0 = EPC
+    "move  $v0, $zero",                         // no answer; load delay of k0
+    "addiu $k0, $k0, 4",                        // k0 = the instruction after syscall
+    "move  $v1, $k1",                           // v1 = why
+    back_to_user!("$k0", "$k1"),
+
     // Nobody runs: wait for an interrupt, on an empty stack, in kernel mode. The kernel's own block is the current one. What the
     // interrupt saves is of no interest: aegis_interrupt finds somebody to run. GXemul knows just this loop, in which a register is
     // compared with 0 that was loaded from memory, and sleeps in it; it must not stand at the beginning of a page.
@@ -84,7 +117,10 @@ global_asm!(
     A = const frames::A,
     T = const frames::T,
     RA = const frames::RA,
-    MISS_FRAME = const size_of::<MissFrame>(),
+    MISS_FRAME = const size_of::<InterruptFrame>(),
+    S = const frames::S,
+    GP = const frames::GP,
+    FP = const frames::FP,
     MISS_SP = const offset_of!(MissFrame, sp),
     MISS_HI = const offset_of!(MissFrame, hi),
     MISS_LO = const offset_of!(MissFrame, lo),

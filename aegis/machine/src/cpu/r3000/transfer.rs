@@ -77,14 +77,15 @@ global_asm!(
     // Refused: behind the syscall, with v1 = why. Entry: k0 = the block that the name leads to, v0 = what the name was compared with.
     "vec_transfer_refused:",
     "lw    $k1, {PID}($k0)",                    // k1 = the name of who lives there
-    "li    $v1, {NO_SUCH_ENVIRONMENT}",         // load delay of k1
-    "beqz  $k1, 2f",                            // nobody lives there
+    "lw    $v1, {REFUSAL}($k0)",                // v1 = why its gates are closed, if they are
+    "beqz  $k1, 1f",                            // nobody lives there
     " mfc0 $k0, $14",                           // k0 = EPC
-    "beq   $v0, $k1, 2f",                       // somebody with a gate lives there, under another name
+    "bne   $v0, $k1, 2f",                       // nobody with a gate lives there
+    "1:",
     " nop",
-    "li    $v1, {NO_GATE}",                     // v1 = why
+    "li    $v1, {NO_SUCH_ENVIRONMENT}",         // v1 = why
     "2:",
-    "move  $v0, $zero",                         // load delay of k0
+    "move  $v0, $zero",
     "addiu $k0, $k0, 4",                        // k0 = the instruction after syscall
     back_to_user!("$k0", "$k1"),
     ".set pop",
@@ -105,5 +106,5 @@ global_asm!(
     ISOLATE_CACHES = const ISOLATE_CACHES,
     USER_STATUS = const USER_STATUS,
     NO_SUCH_ENVIRONMENT = const Error::NoSuchEnvironment as u32,
-    NO_GATE = const Error::NoGate as u32,
+    REFUSAL = const REFUSAL,
 );

@@ -159,7 +159,10 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
         "n" if is(Number::e_alloc) => (world.random.choose(&[ANY, ANY, ANY, 0, 5, 20, 63, 64]), false),
         "n" => match world.random.below(8) {
             0 => (world.number(), false),
-            1 => (world.random.below(world.slices), is(Number::s_free) || is(Number::s_alloc) || is(Number::s_add)),
+            1 => (
+                world.random.below(world.slices),
+                is(Number::s_free) || is(Number::s_alloc) || is(Number::s_add) || is(Number::s_back),
+            ),
             2 => (world.random.below(70), false),
             3 => (ANY, false),
             _ if is(Number::s_alloc) => (ANY, false),

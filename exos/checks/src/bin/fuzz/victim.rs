@@ -3,7 +3,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use exos::abi::limits::{EXCEPTIONS, EXCESS_THRESHOLD, PAGE_BYTES, SLICES};
+use exos::abi::limits::{EXCEPTIONS, PAGE_BYTES, SLICES};
 use exos::abi::{Lo, Mapping, Pid};
 use exos::page_table::Rights;
 use exos::region::{Frame, Region};
@@ -20,7 +20,7 @@ const MAPPED: [u32; GUARDED as usize] = [0x4000, 0x5000, 0x0100_0000, 0x0100_100
 /// The one of these that the hostile environments may read.
 const SHARED: usize = 3;
 /// Ticks in which it must have had a slice: a revolution in which everybody else takes all the time that there is until he is destroyed.
-const PATIENCE: u32 = SLICES as u32 * (EXCESS_THRESHOLD + 2);
+const PATIENCE: u32 = SLICES as u32 * 4;
 
 pub struct Victim {
     pub pid: Pid,

@@ -1,26 +1,32 @@
-//! Interrupted everywhere: an environment that yields later and later in the tick lets the tick fall on one instruction after the other of
-//! what another one does when it goes on.
+//! Interrupted everywhere: an environment that yields the rest of its slice to another one, each time an
+//! instruction earlier, lets the end of the slice fall on one instruction after the other of what that does
+//! when it goes on. (A slice that begins between two ticks has a whole one, so that no end falls there.)
 
 use crate::excess::HONEST;
 use alloc::format;
 use alloc::vec::Vec;
+use exos::abi::Pid;
 use exos::abi::calls::{ANY, Number};
 use exos::exceptions::{Cause, Context, handle, unhandle};
 use exos::page_table::Rights;
 use exos::region::Region;
-use exos::{layout, schedule};
-use exos_checks::feature::Feature;
-use exos_checks::raw::bare::{COUNT, Entries, Entry, FAILED, FROM, GIVEN, HITS, Pages, free, give_slice};
+use exos::{layout, machine, schedule};
+use exos_checks::feature::{Feature, needs};
+use exos_checks::raw::bare::{COUNT, Entries, Entry, FAILED, FROM, GIVEN, HITS, PARTNER, Pages, free, give_slice};
 use exos_checks::raw::calls::call;
 use exos_checks::raw::library::{in_delay_slot, ways_back, window};
 use exos_checks::raw::registers::{Registers, TESTED, across_break};
 use exos_checks::tap::Outcome;
 use exos_checks::{check, check_eq, get};
 
-/// Where the delay starts: beyond the end of a slice.
-const LONGEST: u32 = 16_500;
 /// Turns of the delay, within which enough places must have been hit.
-const PATIENCE: u32 = 8 * LONGEST;
+const PATIENCE: u32 = 8 * 16_500;
+
+/// Where the delay starts: beyond the end of a slice, in instructions. Without a fine clock all slices that
+/// are handed over begin between two ticks, and end with the second.
+fn longest() -> u32 {
+    if Feature::FineClock.lack().is_some() { 33_000 } else { 16_500 }
+}
 
 /// Is what was hit enough? All places are; where the emulator runs several instructions as one, a quarter of them, and each
 /// window. `None`: not yet. The error names what is missing.
@@ -40,10 +46,13 @@ fn enough(turns: u32, all: &[u32], missing: &[u32]) -> Option<Outcome> {
 const DELAY: Entries =
     Entries { init: Some(Entry::Delay), pro: Some(Entry::Delay), epi: Some(Entry::Leave), gate: None, agate: None };
 
-/// An environment that delays.
-fn delay(pages: &Pages) -> Result<exos::abi::Pid, alloc::string::String> {
-    pages.store(FROM, LONGEST);
+/// An environment that delays, and yields to `partner`. In the second of its two slices it finds where that was
+/// interrupted at the end of the first.
+fn delay(pages: &Pages, partner: Pid) -> Result<Pid, alloc::string::String> {
+    pages.store(FROM, longest());
+    pages.store(PARTNER, partner.0);
     let pid = get!(pages.start_under(&pages.with_library(DELAY)));
+    get!(give_slice(pid, ANY));
     get!(give_slice(pid, ANY));
     Ok(pid)
 }
@@ -56,7 +65,7 @@ fn pattern(seed: u32) -> Registers {
 pub fn library() -> Outcome {
     handle(Cause::Breakpoint, |context: &mut Context| context.skip().expect("no delay slot here"));
     let pages = get!(Pages::new());
-    let pid = delay(&pages)?;
+    let pid = delay(&pages, machine::pid())?;
     let places: Vec<u32> = ways_back().collect();
     let hit = |place: u32| {
         let byte = (place - layout::PINNED_TEXT.start) / 4;
@@ -91,14 +100,15 @@ pub fn library() -> Outcome {
 }
 
 pub fn bare() -> Outcome {
+    needs(Feature::FineInterrupts)?;
     let (pages, subject) = (get!(Pages::new()), get!(Pages::new()));
-    let pid = delay(&pages)?;
     for (n, value) in pattern(5).into_iter().enumerate() {
         // What cannot be held is not compared.
         subject.store(GIVEN + 4 * n as u32, if [0, 26, 27].contains(&n) { 0 } else { value });
     }
     let held = get!(subject.start(Entries { init: Some(Entry::Hold), ..HONEST }));
     get!(give_slice(held, ANY));
+    let pid = delay(&pages, held)?;
     let places: Vec<u32> =
         Entry::restore().filter(|&(_, address)| !in_delay_slot(address)).map(|(place, _)| place).collect();
     check!(places.len() > 30, "the restore is {} instructions", places.len());

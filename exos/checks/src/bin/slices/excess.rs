@@ -1,11 +1,13 @@
-//! Excess time (thesis 3.3.1).
+//! Time beyond the end of a slice, and before it (thesis 3.3.1).
 
 use alloc::vec::Vec;
+use exos::abi::Pid;
 use exos::abi::calls::ANY;
-use exos::abi::limits::EXCESS_THRESHOLD;
-use exos::abi::{Error, Pid};
 use exos::schedule;
-use exos_checks::raw::bare::{ENDS, Entries, Entry, FAILED, LIMIT, MASK, PARTNER, Pages, STARTS, free, give_slice};
+use exos_checks::feature::{Feature, needs};
+use exos_checks::raw::bare::{
+    Alive, COUNT, CUTS, Entries, Entry, FAILED, GIVEN, LIMIT, MASK, PARTNER, Pages, STARTS, free, give_slice,
+};
 use exos_checks::raw::ticks::turns_to_tick;
 use exos_checks::tap::Outcome;
 use exos_checks::{check, check_eq, get};
@@ -72,45 +74,91 @@ fn revolutions(counters: &Counters, count: u32) -> Result<u32, alloc::string::St
 }
 
 pub fn ignored() -> Outcome {
-    // One who goes on, one who masks its interrupts, one who has no epilogue.
+    // One that goes on, one that masks its interrupts, one that has no epilogue.
     for (epi, mask) in [(Some(Entry::Ignore), u32::MAX), (Some(Entry::Epilogue), 0), (None, u32::MAX)] {
         let counters = Counters::new(3)?;
         check_eq!(revolutions(&counters, 20)?, 20, "slices each has had in 20 revolutions");
         let pages = get!(Pages::new());
-        let pid = get!(pages.start(Entries { epi, ..HONEST }));
+        let pid = Alive(get!(pages.start(Entries { epi, ..HONEST })));
         pages.store(MASK, mask);
-        get!(give_slice(pid, ANY));
+        get!(give_slice(pid.0, ANY));
         let start = schedule::ticks();
-        // Its slice is the last of the revolution: it runs once, and does not stop by itself.
-        let slices = revolutions(&counters, 2)?;
+        let slices = revolutions(&counters, 40)?;
         let ticks = schedule::ticks().wrapping_sub(start);
-        check_eq!(schedule::yield_to(pid), Err(Error::NoSuchEnvironment), "the one who ignored its end");
-        check!(pages.load(ENDS) <= 1, "told {} times", pages.load(ENDS));
-        // What the others have not had, it has: its own slice, and what it owed.
-        let had = ticks - 3 * slices;
-        exos::println!("# {epi:?}, {mask:x}: {ticks} ticks, of which the others had {slices} each");
-        check!((EXCESS_THRESHOLD..=EXCESS_THRESHOLD + 3).contains(&had), "it had {had} ticks");
+        let cuts = pages.load(CUTS);
+        exos::println!("# {epi:?}, {mask:x}: {ticks} ticks, of which the others had {slices} slices each; {cuts} cuts");
+        check!((40..=41).contains(&slices), "the others have had {slices} slices in 40 revolutions");
+        // It runs in each second one, and is switched by hand each time.
+        check!((19..=21).contains(&cuts), "{cuts} cuts in 40 revolutions");
+        check!(pages.load(STARTS) <= 1, "it has started {} times: it goes on where it was", pages.load(STARTS));
+        drop(pid);
         check_eq!(revolutions(&counters, 20)?, 20, "slices each has had in 20 revolutions after that");
     }
     Ok(())
 }
 
-pub fn late() -> Outcome {
-    for k in 1..=EXCESS_THRESHOLD {
-        let counters = Counters::new(2)?;
-        let pages = get!(Pages::new());
-        let pid = get!(pages.start(Entries { epi: Some(Entry::Late), ..HONEST }));
-        get!(give_slice(pid, ANY));
-        revolutions(&counters, 5)?;
-        let (before, others) = (pages.load(STARTS), counters.slices()?);
-        // Late by k ticks and a half.
-        pages.store(LIMIT, (k * SLICE + SLICE / 2) / 2);
-        revolutions(&counters, 20)?;
-        let (had, others) = (pages.load(STARTS) - before, counters.slices()? - others);
-        check_eq!(others, 20, "slices of the others");
-        check_eq!(others - had, k, "slices forfeited for {k} ticks");
-        get!(free(pid));
+/// The kernel keeps all registers of who is switched by hand.
+pub fn registers() -> Outcome {
+    let counters = Counters::new(1)?;
+    let pages = get!(Pages::new());
+    for n in (0..34).filter(|n| ![0, 26, 27].contains(n)) {
+        pages.store(GIVEN + 4 * n, (n + 1) * 0x0101_0101);
     }
+    let pid = Alive(get!(pages.start(Entries { init: Some(Entry::Hold), epi: None, ..HONEST })));
+    get!(give_slice(pid.0, ANY));
+    while pages.load(CUTS) < 100 {
+        revolutions(&counters, 10)?;
+    }
+    check_eq!(pages.load(FAILED), 0, "registers that have changed");
+    check!(pages.load(COUNT) > 1000, "the registers were looked at {} times", pages.load(COUNT));
+    Ok(())
+}
+
+pub fn late() -> Outcome {
+    needs(Feature::FineClock)?;
+    let counters = Counters::new(2)?;
+    let pages = get!(Pages::new());
+    let pid = Alive(get!(pages.start(Entries { epi: Some(Entry::Late), ..HONEST })));
+    get!(give_slice(pid.0, ANY));
+    revolutions(&counters, 5)?;
+    for (turns, forfeited) in [(0, 0), (SLICE / 4, 20)] {
+        let (before, others) = (pages.load(STARTS), counters.slices()?);
+        for _ in 0..40 {
+            // Half a tick after the end of its slice it gives up the processor.
+            pages.store(LIMIT, turns);
+            revolutions(&counters, 1)?;
+        }
+        let (had, others) = (pages.load(STARTS) - before, counters.slices()? - others);
+        check_eq!(others, 40, "slices of the others");
+        let lost = others - had;
+        check!(lost.abs_diff(forfeited) <= 1, "{lost} slices forfeited, not {forfeited}");
+    }
+    Ok(())
+}
+
+/// Who gives up the processor just before each tick takes no time from who runs after it.
+pub fn thief() -> Outcome {
+    needs(Feature::FineClock)?;
+    let work = |steals: bool| -> Result<u32, alloc::string::String> {
+        let (thief, victim) = (get!(Pages::new()), get!(Pages::new()));
+        let begin = Some(if steals { Entry::Thief } else { Entry::Count });
+        let thief_pid =
+            Alive(get!(thief.start(Entries { init: begin, pro: begin, epi: Some(Entry::Leave), ..HONEST })));
+        let victim_pid = Alive(get!(victim.start(HONEST)));
+        thief.store(LIMIT, SLICE * 9 / 20);
+        get!(give_slice(thief_pid.0, ANY));
+        get!(give_slice(victim_pid.0, ANY));
+        schedule::sleep(10);
+        let before = victim.load(COUNT);
+        // (This program's own slice is given up at once.)
+        schedule::sleep(400);
+        Ok(victim.load(COUNT).wrapping_sub(before))
+    };
+    let (honest, stolen) = (work(false)?, work(true)?);
+    exos::println!(
+        "# turns of work beside one that uses its slice: {honest}; beside one that yields just before a tick: {stolen}"
+    );
+    check!(u64::from(stolen) * 100 >= u64::from(honest) * 97, "{stolen} turns instead of {honest}");
     Ok(())
 }
 

@@ -29,8 +29,10 @@ fn main() -> i32 {
         return critical::child(role);
     }
     tap::run(&[
-        ("who ignores the end of its slices is destroyed, and nobody else suffers", excess::ignored),
-        ("who comes late forfeits as many slices", excess::late),
+        ("who ignores the end of its slices is switched by hand, and nobody else suffers", excess::ignored),
+        ("the kernel keeps all registers of who is switched by hand", excess::registers),
+        ("who comes late forfeits slices", excess::late),
+        ("who gives up just before a tick steals nothing", excess::thief),
         ("a program that is interrupted anywhere on its way back has its registers", everywhere::library),
         ("one without a library, interrupted anywhere in its prologue, has them too", everywhere::bare),
         ("who gives away the rest of its slices keeps them", excess::given_away),
@@ -60,7 +62,7 @@ fn long_calls() -> Outcome {
 /// A call that takes several ticks loses none.
 fn ticks_in_calls() -> Outcome {
     const CALLS: u32 = 50;
-    needs(Feature::CountedTicks)?;
+    needs(Feature::FineClock)?;
     let mut frames: Vec<Frame> = (0..128).map_while(|_| Frame::any().ok()).collect();
     frames.sort_unstable_by_key(Frame::get);
     let in_a_row = |run: &&[Frame]| run[run.len() - 1].get() - run[0].get() == COPY_FRAMES - 1;
