@@ -2,8 +2,8 @@
 //!
 //! Within a slice protected control transfers are the vectors' affair. After its end, until the
 //! processor is given up, they come here: whoever was called would run in no slice, and lose the
-//! processor in the middle of what it does. So the transfer waits with the slice, and is made when that
-//! begins again. The caller has given up the processor; the callee has noticed nothing yet.
+//! processor in the middle of what it does. So the transfer waits with the slice, and is made when
+//! that begins again. The caller has given up the processor; the callee has noticed nothing yet.
 
 use crate::Kernel;
 use crate::environment::Context;
@@ -97,8 +97,9 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    /// Keeps a transfer to `callee` that whoever runs makes after the end of its slice, and begins the
-    /// next one. Does not return on hardware, unless it returns why the transfer is refused.
+    /// Keeps a transfer to `callee` that whoever runs makes after the end of its slice, and begins
+    /// the next one. Does not return on hardware, unless it returns why the transfer is
+    /// refused.
     pub fn transfer_late(&mut self, callee: Pid, synchronous: bool) -> Option<Error> {
         let position = self.schedule.position;
         let number = match self.lookup(callee) {
@@ -123,9 +124,9 @@ impl<M: Machine> Kernel<M> {
         None
     }
 
-    /// Makes the transfer that has waited for slice `n`, which begins, if there is one. Where the caller
-    /// or the callee is gone, or has no gate any more, it is void. Was it made? Then this does not return
-    /// on hardware.
+    /// Makes the transfer that has waited for slice `n`, which begins, if there is one. Where the
+    /// caller or the callee is gone, or has no gate any more, it is void. Was it made? Then
+    /// this does not return on hardware.
     pub(crate) fn deliver(&mut self, n: usize) -> bool {
         let Some(LateTransfer { caller, callee, synchronous }) = self.schedule.late[n] else { return false };
         let living = self.lookup(caller).and_then(|_| self.lookup(callee));

@@ -1,16 +1,16 @@
 //! Who runs: round-robin through the vector of time slices (thesis 3.3, .7).
 //!
 //! The kernel begins slices and reports their end; what is saved and restored in between is the
-//! application's affair. An environment whose slice is over is called up at its epilogue, and gives up
-//! the processor by `yield` ([`handover`](crate::handover)). If it has not done so at the next tick,
-//! the kernel switches by hand ([`suspension`](crate::suspension)), and the slice pays for the tick:
-//! one of its turns is skipped. Nobody is destroyed for being late.
+//! application's affair. An environment whose slice is over is called up at its epilogue, and gives
+//! up the processor by `yield` ([`handover`](crate::handover)). If it has not done so at the next
+//! tick, the kernel switches by hand ([`suspension`](crate::suspension)), and the slice pays for
+//! the tick: one of its turns is skipped. Nobody is destroyed for being late.
 //!
 //! A slice that begins at a tick ends with the next one. A slice that begins between two ticks ends
 //! with the second, so that it has a whole tick whatever its predecessor did.
 //!
-//! What is overdue belongs to the slice. Deaths, births, donations and transfers change neither when it
-//! ends nor what it owes.
+//! What is overdue belongs to the slice. Deaths, births, donations and transfers change neither
+//! when it ends nor what it owes.
 //!
 //! Where the next slice belongs to whoever runs already, nothing happens: contiguous slices cost no
 //! switches (3.3.1).
@@ -89,9 +89,9 @@ impl<M: Machine> Kernel<M> {
         self.schedule.rate = Some(rate);
     }
 
-    /// Answers the clock: `passed` ticks have passed since the last that was answered. Time goes on by
-    /// all of them. The slice that runs is charged one, since who runs cannot help what the kernel or
-    /// the emulator's host does meanwhile.
+    /// Answers the clock: `passed` ticks have passed since the last that was answered. Time goes on
+    /// by all of them. The slice that runs is charged one, since who runs cannot help what the
+    /// kernel or the emulator's host does meanwhile.
     pub fn tick(&mut self, passed: u32) {
         #[cfg(feature = "checked")]
         self.check_now_and_then();
@@ -160,8 +160,8 @@ impl<M: Machine> Kernel<M> {
         self.machine.set_holder(holder.filter(|&holder| holder != self.current()));
     }
 
-    /// Slice `n` has been allocated to `number`. Where it is the current one, freed meanwhile, who runs
-    /// has only the rest of it.
+    /// Slice `n` has been allocated to `number`. Where it is the current one, freed meanwhile, who
+    /// runs has only the rest of it.
     pub(crate) fn allocated(&mut self, number: usize, n: usize) {
         self.schedule.late[n] = None;
         if n == self.schedule.position {
@@ -169,8 +169,8 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// The slice after the current one, without those whose turn is skipped: those that owe one, which
-    /// is so paid, and those that nobody can be entered for.
+    /// The slice after the current one, without those whose turn is skipped: those that owe one,
+    /// which is so paid, and those that nobody can be entered for.
     fn next_slice(&mut self) -> Option<usize> {
         let mut position = self.schedule.position;
         // Slices in a row that nobody can be entered for. It ends: each other step but the last pays.
@@ -188,8 +188,8 @@ impl<M: Machine> Kernel<M> {
         None
     }
 
-    /// Who is entered when slice `n` begins: its holder. Where that cannot be entered, a slice that is
-    /// lent goes back. `None`: nobody.
+    /// Who is entered when slice `n` begins: its holder. Where that cannot be entered, a slice that
+    /// is lent goes back. `None`: nobody.
     fn entrant(&mut self, n: usize) -> Option<usize> {
         let Slice { owner, holder, .. } = self.slices.get(n)?;
         if self.can_enter(holder) {
@@ -199,13 +199,14 @@ impl<M: Machine> Kernel<M> {
         Some(owner).filter(|&owner| self.can_enter(owner))
     }
 
-    /// Has the last tick just been, so that a slice that begins now has all of the time to the next?
+    /// Has the last tick just been, so that a slice that begins now has all of the time to the
+    /// next?
     fn is_at_tick(&self) -> bool {
         self.schedule.ticking || self.machine.since_tick().is_some_and(|parts| parts <= self.machine.grace())
     }
 
-    /// Begins the slice that follows one that is over, which is given up now; more than a short time
-    /// after its end, it owes a turn.
+    /// Begins the slice that follows one that is over, which is given up now; more than a short
+    /// time after its end, it owes a turn.
     pub(crate) fn hand_over(&mut self, next: usize) {
         if self.machine.since_tick().is_some_and(|parts| parts > self.machine.grace()) {
             self.slices.owe(self.schedule.position);
@@ -213,8 +214,8 @@ impl<M: Machine> Kernel<M> {
         self.start(next);
     }
 
-    /// Begins slice `n`; where it has been freed meanwhile, or nobody can be entered for it any more,
-    /// the one after it.
+    /// Begins slice `n`; where it has been freed meanwhile, or nobody can be entered for it any
+    /// more, the one after it.
     pub(crate) fn start(&mut self, n: usize) {
         self.schedule.left = if self.is_at_tick() { 1 } else { 2 };
         self.schedule.position = n;

@@ -1,13 +1,13 @@
 //! Entering environments, and the switch by hand (figure 9-1).
 //!
 //! An environment that has given up the processor is entered at its prologue, or at first at its
-//! beginning. One that has not given it up by the tick after the end of its slice is *suspended*: the
-//! kernel keeps all of its registers, where no program sees them, and it goes on exactly there whenever
-//! it is entered again, or at the start of the resume window in which it was. What came for it meanwhile
-//! is delivered then, if its mask allows.
+//! beginning. One that has not given it up by the tick after the end of its slice is *suspended*:
+//! the kernel keeps all of its registers, where no program sees them, and it goes on exactly there
+//! whenever it is entered again, or at the start of the resume window in which it was. What came
+//! for it meanwhile is delivered then, if its mask allows.
 //!
-//! While it is suspended its gates are closed. So nothing of its own runs in between, and what it was
-//! doing to its own data needs no lock.
+//! While it is suspended its gates are closed. So nothing of its own runs in between, and what it
+//! was doing to its own data needs no lock.
 
 use crate::Kernel;
 use crate::environment::Environment;

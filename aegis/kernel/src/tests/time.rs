@@ -1,5 +1,5 @@
-//! Nobody takes another's time, and nobody dies of another's: lengths of slices, debts, the switch by
-//! hand, transfers after the end of a slice.
+//! Nobody takes another's time, and nobody dies of another's: lengths of slices, debts, the switch
+//! by hand, transfers after the end of a slice.
 
 use super::model::*;
 use super::slices::{Tested, call, die, next, over, slice, transfer, turns, yield_to};

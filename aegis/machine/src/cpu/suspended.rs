@@ -12,7 +12,8 @@ use aegis_kernel::Upcall;
 /// Registers of the floating-point unit: 32, and the control register 31.
 pub(super) type FloatRegisters = [u32; 33];
 
-/// Bits of the control register that raise an exception, where the enable bits below them are set too.
+/// Bits of the control register that raise an exception, where the enable bits below them are set
+/// too.
 const CAUSE_BITS: u32 = 0x3f << 12;
 
 struct Suspended {
@@ -24,7 +25,8 @@ static SUSPENDED: Owned<[Suspended; ENVS]> =
     Owned::new([const { Suspended { frame: InterruptFrame::ZERO, float: None } }; ENVS]);
 static LATE: Owned<[InterruptFrame; SLICES]> = Owned::new([const { InterruptFrame::ZERO }; SLICES]);
 
-/// The registers that the vectors have saved of the program that was interrupted, or made a transfer.
+/// The registers that the vectors have saved of the program that was interrupted, or made a
+/// transfer.
 fn saved() -> InterruptFrame {
     unsafe extern "C" {
         static _stack: u8;
@@ -35,8 +37,8 @@ fn saved() -> InterruptFrame {
     unsafe { frame.read_volatile() }
 }
 
-/// Keeps all registers of environment `number`, which was interrupted; those of the floating-point unit
-/// if that is on for it.
+/// Keeps all registers of environment `number`, which was interrupted; those of the floating-point
+/// unit if that is on for it.
 pub fn suspend(number: usize) {
     let float = dispatch::has_fpu_on(number).then(|| {
         let mut registers = save_fpu();
@@ -52,8 +54,8 @@ pub fn pc(number: usize) -> u32 {
     SUSPENDED.with(|all| all[number].frame.caller_saved.epc)
 }
 
-/// Gives suspended environment `number`, which is the current one, its floating-point registers back.
-/// Had it any?
+/// Gives suspended environment `number`, which is the current one, its floating-point registers
+/// back. Had it any?
 pub fn resume_fpu(number: usize) -> bool {
     SUSPENDED.with(|all| match all[number].float.take() {
         Some(registers) => {
@@ -65,8 +67,8 @@ pub fn resume_fpu(number: usize) -> bool {
     })
 }
 
-/// Lets suspended environment `number`, which is the current one, go on at `pc`, or be called up there as
-/// by an interrupt.
+/// Lets suspended environment `number`, which is the current one, go on at `pc`, or be called up
+/// there as by an interrupt.
 pub fn resume(number: usize, pc: u32, upcall: Option<Upcall>) -> ! {
     let frame = SUSPENDED.with(|all| {
         let frame = &mut all[number].frame;
@@ -83,13 +85,14 @@ pub fn resume(number: usize, pc: u32, upcall: Option<Upcall>) -> ! {
     resume_frame(frame)
 }
 
-/// Keeps all registers of the program that makes a transfer, as the message that waits for slice `n`.
+/// Keeps all registers of the program that makes a transfer, as the message that waits for slice
+/// `n`.
 pub fn put_off(n: usize) {
     LATE.with(|all| all[n] = saved());
 }
 
-/// Lets the current environment run at its gate `pc`, with the message that has waited for slice `n`, from
-/// the environment `caller`.
+/// Lets the current environment run at its gate `pc`, with the message that has waited for slice
+/// `n`, from the environment `caller`.
 pub fn arrive(n: usize, pc: u32, caller: u32) -> ! {
     let frame = LATE.with(|all| {
         all[n].set_message(0, caller, pc);

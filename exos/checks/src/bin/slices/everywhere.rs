@@ -1,6 +1,7 @@
-//! Interrupted everywhere: an environment that yields the rest of its slice to another one, each time an
-//! instruction earlier, lets the end of the slice fall on one instruction after the other of what that does
-//! when it goes on. (A slice that begins between two ticks has a whole one, so that no end falls there.)
+//! Interrupted everywhere: an environment that yields the rest of its slice to another one, each
+//! time an instruction earlier, lets the end of the slice fall on one instruction after the other
+//! of what that does when it goes on. (A slice that begins between two ticks has a whole one, so
+//! that no end falls there.)
 
 use crate::excess::HONEST;
 use alloc::format;
@@ -22,14 +23,14 @@ use exos_checks::{check, check_eq, get};
 /// Turns of the delay, within which enough places must have been hit.
 const PATIENCE: u32 = 8 * 16_500;
 
-/// Where the delay starts: beyond the end of a slice, in instructions. Without a fine clock all slices that
-/// are handed over begin between two ticks, and end with the second.
+/// Where the delay starts: beyond the end of a slice, in instructions. Without a fine clock all
+/// slices that are handed over begin between two ticks, and end with the second.
 fn longest() -> u32 {
     if Feature::FineClock.lack().is_some() { 33_000 } else { 16_500 }
 }
 
-/// Is what was hit enough? All places are; where the emulator runs several instructions as one, a quarter of them, and each
-/// window. `None`: not yet. The error names what is missing.
+/// Is what was hit enough? All places are; where the emulator runs several instructions as one, a
+/// quarter of them, and each window. `None`: not yet. The error names what is missing.
 fn enough(turns: u32, all: &[u32], missing: &[u32]) -> Option<Outcome> {
     let coarse = Feature::FineInterrupts.lack().is_some();
     let count = |places: &[u32], name: &str| places.iter().filter(|&&place| window(place) == Some(name)).count();
@@ -46,8 +47,8 @@ fn enough(turns: u32, all: &[u32], missing: &[u32]) -> Option<Outcome> {
 const DELAY: Entries =
     Entries { init: Some(Entry::Delay), pro: Some(Entry::Delay), epi: Some(Entry::Leave), gate: None, agate: None };
 
-/// An environment that delays, and yields to `partner`. In the second of its two slices it finds where that was
-/// interrupted at the end of the first.
+/// An environment that delays, and yields to `partner`. In the second of its two slices it finds
+/// where that was interrupted at the end of the first.
 fn delay(pages: &Pages, partner: Pid) -> Result<Pid, alloc::string::String> {
     pages.store(FROM, longest());
     pages.store(PARTNER, partner.0);

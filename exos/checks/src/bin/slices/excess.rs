@@ -173,7 +173,8 @@ pub fn given_away() -> Outcome {
     get!(give_slice(pid, ANY));
     let ticks = schedule::ticks();
     for revolution in 0..20 {
-        // The end of the last slice has cleared the mask. This one ends, too, and when the next begins there is time for what is to come.
+        // The end of the last slice has cleared the mask. This one ends, too, and when the next begins
+        // there is time for what is to come.
         taker.store(MASK, u32::MAX);
         turns_to_tick(u32::MAX);
         let starts = giver.load(STARTS);
