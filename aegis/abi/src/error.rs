@@ -87,7 +87,7 @@ errors! {
     NotStarted = 29, "the environment has not started";
     /// The environment was switched by hand: it must have the processor before anything can be transferred to it.
     Suspended = 30, "the environment is suspended";
-    /// The slice owes turns: it is freed or allocated when they are paid.
+    /// The slice owes turns, or is over and not given up, or a transfer waits for it: it is freed or allocated later.
     Owing = 31, "the slice owes turns";
 }
 

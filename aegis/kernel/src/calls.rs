@@ -216,12 +216,12 @@ impl<M: Machine> Calls for Kernel<M> {
     #[inline(never)]
     fn s_free(&mut self, n: u32) -> Result<(), Error> {
         let n = self.slice_to_change(n)?;
-        if self.slices.owes(n) {
+        let is_over = n == self.schedule.position && self.schedule.next.is_some();
+        if self.slices.owes(n) || is_over {
             return Err(Error::Owing);
         }
         // Point of no return.
         self.slices.free(n);
-        self.schedule.late[n] = None;
         Ok(())
     }
 

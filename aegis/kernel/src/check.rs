@@ -231,6 +231,9 @@ impl<M: Machine> Kernel<M> {
     fn check_schedule(&self) -> Result<(), Inconsistency> {
         let living = self.living();
         for slice in 0..SLICES {
+            if self.slices.is_waited_for(slice) != self.schedule.late[slice].is_some() {
+                return Err(Inconsistency::Slice { slice });
+            }
             if self.slices.owes(slice) != (self.slices.table[slice].owed != 0) {
                 return Err(Inconsistency::Slice { slice });
             }

@@ -110,33 +110,49 @@ impl<M: Machine> Kernel<M> {
             return Some(refusal);
         }
         let Some(next) = self.schedule.next else { return Some(Error::SliceFree) };
-        if self.slices.get(position).is_none() {
-            // It was freed meanwhile: there is nothing that the transfer could wait for.
-            return Some(Error::SliceFree);
-        }
         let Some(caller) = self.environment().pid() else { return Some(Error::NoSuchEnvironment) };
-        self.schedule.late[position] = Some(LateTransfer { caller, callee, synchronous });
-        self.machine.put_off(position);
-        if synchronous && self.machine.holder().is_none() {
+        let has_place = self.schedule.late[position].is_none() && self.slices.get(position).is_some();
+        // Else in a turn of its own, which nobody owns.
+        let place = if has_place { Ok(position) } else { self.slices.choose(None) };
+        let place = match place {
+            Ok(place) => place,
+            Err(error) => return Some(error),
+        };
+        // Point of no return.
+        self.schedule.late[place] = Some(LateTransfer { caller, callee, synchronous });
+        self.slices.set_waiting(place, true);
+        self.machine.put_off(place);
+        if place == position && synchronous && self.machine.holder().is_none() {
             self.slices.set_holder(position, number);
         }
         self.hand_over(next);
         None
     }
 
+    /// The receiver of the transfer that waits for slice `n`, if there is one and it lives.
+    pub(crate) fn receiver(&self, n: usize) -> Option<usize> {
+        self.schedule.late[n].and_then(|late| self.lookup(late.callee).ok())
+    }
+
+    /// Is there a transfer that waits for slice `n`, and can be made now?
+    pub(crate) fn is_deliverable(&self, n: usize) -> bool {
+        let Some(late) = self.schedule.late[n] else { return false };
+        self.receiver(n).is_some_and(|number| self.refusal(number, late.synchronous).is_none())
+    }
+
     /// Makes the transfer that has waited for slice `n`, which begins, if there is one. Where the
-    /// caller or the callee is gone, or has no gate any more, it is void. Was it made? Then
-    /// this does not return on hardware.
+    /// callee is gone, or has no gate any more, it is void; where it is suspended, that goes on
+    /// first. Was it made? Then this does not return on hardware.
     pub(crate) fn deliver(&mut self, n: usize) -> bool {
-        let Some(LateTransfer { caller, callee, synchronous }) = self.schedule.late[n] else { return false };
-        let living = self.lookup(caller).and_then(|_| self.lookup(callee));
-        let refusal = living.map_or(Some(Error::NoSuchEnvironment), |number| self.refusal(number, synchronous));
+        let Some(LateTransfer { caller, synchronous, .. }) = self.schedule.late[n] else { return false };
+        let receiver = self.receiver(n);
+        let refusal = receiver.map_or(Some(Error::NoSuchEnvironment), |number| self.refusal(number, synchronous));
         if refusal == Some(Error::Suspended) {
-            // It goes on first, and the transfer waits.
             return false;
         }
         self.schedule.late[n] = None;
-        let (Ok(number), None) = (living, refusal) else { return false };
+        self.slices.set_waiting(n, false);
+        let (Some(number), None) = (receiver, refusal) else { return false };
         (self.schedule.idle, self.schedule.ticking) = (false, false);
         self.set_ended(number, 0);
         self.machine.set_current(number);

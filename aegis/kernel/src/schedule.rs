@@ -104,7 +104,7 @@ impl<M: Machine> Kernel<M> {
             return;
         }
         if self.schedule.next.is_some() {
-            self.slices.owe(self.schedule.position);
+            self.slices.owe(self.debtor());
             self.schedule.overdue = true;
         } else if self.schedule.left > 1 {
             self.schedule.left -= 1;
@@ -118,6 +118,19 @@ impl<M: Machine> Kernel<M> {
         self.schedule.overdue
     }
 
+    /// The slice that pays for what the current one is overdue: that, or, where it was freed, one of
+    /// whoever runs.
+    fn debtor(&self) -> usize {
+        let position = self.schedule.position;
+        let current = self.current();
+        let is_its =
+            |n: &usize| self.slices.get(*n).is_some_and(|slice| [slice.owner, slice.holder].contains(&current));
+        match self.slices.get(position) {
+            Some(_) => position,
+            None => (0..SLICES).find(is_its).unwrap_or(position),
+        }
+    }
+
     /// Ends the current slice.
     fn end_slice(&mut self) {
         self.settle();
@@ -127,10 +140,14 @@ impl<M: Machine> Kernel<M> {
         if goes_on && self.schedule.late[next].is_none() {
             self.schedule.position = next;
             self.schedule.left = 1;
+            self.machine.count_slice();
             self.machine.set_holder(None);
             return;
         }
+        let is_freed = self.slices.get(self.schedule.position).is_none();
         self.schedule.next = Some(next);
+        // Nothing of it could pay for more time.
+        self.schedule.overdue = is_freed;
         self.machine.set_over(true);
         self.set_ended(current, 1);
         let can_be = self.upcall(current, Due::SliceEnd).is_some();
@@ -163,7 +180,6 @@ impl<M: Machine> Kernel<M> {
     /// Slice `n` has been allocated to `number`. Where it is the current one, freed meanwhile, who
     /// runs has only the rest of it.
     pub(crate) fn allocated(&mut self, number: usize, n: usize) {
-        self.schedule.late[n] = None;
         if n == self.schedule.position {
             self.note_holder(Some(number));
         }
@@ -179,7 +195,7 @@ impl<M: Machine> Kernel<M> {
             position = self.slices.after(position)?;
             if self.slices.pay(position) {
                 closed = 0;
-            } else if self.entrant(position).is_some() {
+            } else if self.is_deliverable(position) || self.entrant(position).is_some() {
                 return Some(position);
             } else {
                 closed += 1;
@@ -191,7 +207,10 @@ impl<M: Machine> Kernel<M> {
     /// Who is entered when slice `n` begins: its holder. Where that cannot be entered, a slice that
     /// is lent goes back. `None`: nobody.
     fn entrant(&mut self, n: usize) -> Option<usize> {
-        let Slice { owner, holder, .. } = self.slices.get(n)?;
+        let Some(Slice { owner, holder, .. }) = self.slices.get(n) else {
+            // Freed, but a transfer waits for it: for whoever it is to, which goes on first.
+            return self.receiver(n);
+        };
         if self.can_enter(holder) {
             return Some(holder);
         }
@@ -209,7 +228,7 @@ impl<M: Machine> Kernel<M> {
     /// time after its end, it owes a turn.
     pub(crate) fn hand_over(&mut self, next: usize) {
         if self.machine.since_tick().is_some_and(|parts| parts > self.machine.grace()) {
-            self.slices.owe(self.schedule.position);
+            self.slices.owe(self.debtor());
         }
         self.start(next);
     }
@@ -255,7 +274,7 @@ impl<M: Machine> Kernel<M> {
             self.slices.set_holder(position, self.machine.holder().unwrap_or(owner));
         }
         if let Some(next) = self.schedule.next {
-            return self.start(next);
+            return self.hand_over(next);
         }
         // The slice goes on: it does not begin again.
         self.machine.set_holder(None);

@@ -27,6 +27,8 @@ pub struct Slices {
     allocated: u64,
     /// Those that owe turns, a bit each, also free ones: a debt outlives its maker.
     owing: u64,
+    /// Those for which a transfer waits, a bit each, also free ones: a message outlives its slice.
+    waiting: u64,
     /// The records, which every program may read.
     pub(crate) table: Paged<[exposed::Slice; SLICES]>,
 }
@@ -37,7 +39,7 @@ const _: () = assert!(SLICES == u64::BITS as usize);
 impl Slices {
     /// All free.
     pub const fn new() -> Slices {
-        Slices { allocated: 0, owing: 0, table: Paged([exposed::Slice::FREE; SLICES]) }
+        Slices { allocated: 0, owing: 0, waiting: 0, table: Paged([exposed::Slice::FREE; SLICES]) }
     }
 
     /// Slice `n`, if it is allocated.
@@ -56,16 +58,27 @@ impl Slices {
         self.table.iter().any(|slice| slice.access != 0 && slice.owner as usize == env)
     }
 
-    /// The slice that follows slice `n`, of those that are allocated or owe something, the first
-    /// following the last; slice `n` itself where it is the only one. `None`: none is allocated.
+    /// The slice that follows slice `n`, of those that are allocated, owe something, or are waited
+    /// for, the first following the last; slice `n` itself where it is the only one. `None`: no
+    /// slice would run.
     pub fn after(&self, n: usize) -> Option<usize> {
-        if self.allocated == 0 {
+        if self.allocated | self.waiting == 0 {
             return None;
         }
-        let all = self.allocated | self.owing;
+        let all = self.allocated | self.owing | self.waiting;
         let later = all & (!0 << n << 1);
         let next = if later != 0 { later } else { all };
         Some(next.trailing_zeros() as usize)
+    }
+
+    /// Does a transfer wait for slice `n`?
+    pub fn is_waited_for(&self, n: usize) -> bool {
+        self.waiting >> n & 1 != 0
+    }
+
+    /// Notes whether a transfer waits for slice `n`.
+    pub fn set_waiting(&mut self, n: usize, waiting: bool) {
+        self.waiting = self.waiting & !(1 << n) | u64::from(waiting) << n;
     }
 
     /// Slice `n` owes one turn more.
@@ -103,12 +116,12 @@ impl Slices {
     pub fn choose(&self, wanted: Option<u32>) -> Result<usize, Error> {
         match wanted {
             None => {
-                let free = !(self.allocated | self.owing);
+                let free = !(self.allocated | self.owing | self.waiting);
                 Some(free.trailing_zeros() as usize).filter(|&n| n < SLICES).ok_or(Error::SliceTaken)
             }
             Some(n) if n as usize >= SLICES => Err(Error::NoSuchSlice),
             Some(n) if self.allocated >> n & 1 != 0 => Err(Error::SliceTaken),
-            Some(n) if self.owing >> n & 1 != 0 => Err(Error::Owing),
+            Some(n) if (self.owing | self.waiting) >> n & 1 != 0 => Err(Error::Owing),
             Some(n) => Ok(n as usize),
         }
     }

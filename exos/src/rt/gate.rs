@@ -50,8 +50,8 @@ use super::state::address_of;
 use crate::interrupts;
 use crate::layout;
 use crate::rpc::{Kind, LongMessage};
-use aegis_abi::calls::Number;
 use aegis_abi::calls::transfer::SYNCHRONOUS;
+use aegis_abi::calls::{NEXT, Number};
 use aegis_abi::interrupts::ALL;
 use aegis_abi::{Error, Pid};
 use core::arch::global_asm;
@@ -531,9 +531,18 @@ pub fn call_trusted(pid: Pid, [a0, a1, a2, a3]: [u32; 4]) -> Result<[u32; 2], Fa
 
 /// Makes a trusted call again that the kernel has refused with this code, if the callee was suspended.
 #[cold]
-fn call_trusted_again(code: u32, [a0, a1, a2, a3, pid]: [u32; 5]) -> Result<[u32; 2], Failure> {
-    refused(Pid(pid), code)?;
-    call_trusted(Pid(pid), [a0, a1, a2, a3])
+fn call_trusted_again(mut code: u32, mut sent: [u32; 5]) -> Result<[u32; 2], Failure> {
+    loop {
+        let [a0, a1, a2, a3, pid] = sent;
+        refused(Pid(pid), code)?;
+        let mut answer = sent;
+        // SAFETY: as above.
+        code = unsafe { exos_call_trusted(a0, a1, a2, a3, pid, answer.as_mut_ptr()) };
+        if code == 0 {
+            return Ok([answer[0], answer[1]]);
+        }
+        sent = [a0, a1, a2, a3, pid];
+    }
 }
 
 /// A short call of any environment. The mask must be clear.
@@ -559,14 +568,17 @@ pub fn call_long(pid: Pid, message: &mut LongMessage) -> Result<(), Failure> {
     }
 }
 
-/// Sends four words to an environment, which gets the rest of the slice. The mask must be clear.
+/// Sends four words to an environment, which gets the rest of the slice. A receiver that is suspended gets no more of
+/// it, and counts as busy when it still is at the second try. The mask must be clear.
 pub fn send(pid: Pid, words: [u32; 4]) -> Result<(), Failure> {
-    loop {
+    for _ in 0..2 {
         match super::park::send(pid, words) {
             0 => return Ok(()),
-            code => refused(pid, code)?,
+            code if code == Error::Suspended as u32 => super::park::give_up(NEXT).map_err(Failure::Kernel)?,
+            code => return refused(pid, code),
         }
     }
+    Err(Failure::Busy)
 }
 
 /// A transfer was refused. Where the kernel has suspended the receiver, that is let go on, and the transfer can be

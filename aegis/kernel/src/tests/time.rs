@@ -252,7 +252,7 @@ fn a_transfer_after_the_end_waits_until_its_slice_begins_again() {
 }
 
 #[test]
-fn a_late_transfer_is_void_when_caller_or_callee_is_gone_or_the_slice_is_freed() {
+fn a_late_transfer_is_made_whatever_becomes_of_slice_and_caller() {
     for event in 0..4 {
         let mut kernel = family(3);
         assert_eq!(turns(&mut kernel, 1), [1]);
@@ -261,40 +261,111 @@ fn a_late_transfer_is_void_when_caller_or_callee_is_gone_or_the_slice_is_freed()
         assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), true), None);
         kernel.machine.set_current(FIRST);
         let own = pid(&kernel, FIRST);
-        let entered = match event {
-            0 => {
-                call(&mut kernel, Number::s_alloc, [own, ANY]);
-                call(&mut kernel, Number::e_free, [caller, 0]);
-                None
-            }
+        match event {
+            0 => drop(call(&mut kernel, Number::e_free, [caller, 0])),
             1 => {
-                call(&mut kernel, Number::e_free, [callee, 0]);
-                Some((1, handler(1, PROLOGUE)))
+                call(&mut kernel, Number::s_free, [1, 0]);
+                fails(&mut kernel, Number::s_alloc, [own, 1, 0, 0], Error::Owing);
+                assert_eq!(call(&mut kernel, Number::s_alloc, [own, ANY]), 4);
             }
             2 => {
-                call(&mut kernel, Number::s_free, [1, 0]);
-                // With slice 0 it makes one that is longer.
-                call(&mut kernel, Number::s_alloc, [own, 1]);
-                None
+                kernel.machine.set_current(1);
+                call(&mut kernel, Number::s_back, [1, 0]);
             }
             _ => {
-                // It has no gate any more.
-                kernel.environments[2].context.gate = 0;
-                Some((2, handler(2, PROLOGUE)))
+                // Nobody could be entered for the slice otherwise.
+                kernel.environments[1].context.pro = 0;
+                kernel.environments[2].context.pro = 0;
             }
-        };
+        }
         kernel.machine.set_current(2);
+        let mut arrived = 0;
+        for _ in 0..8 {
+            tick_now(&mut kernel);
+            next(&mut kernel);
+            arrived += u32::from(kernel.machine.running.get() == Some((child_env(2).gate, [caller, 0])));
+        }
+        assert_eq!(arrived, 1, "event {event}");
+        if event < 2 {
+            kernel.machine.set_current(FIRST);
+            assert_eq!(call(&mut kernel, Number::s_alloc, [own, 1]), 1, "it is free now");
+        }
+    }
+}
+
+#[test]
+fn a_late_transfer_is_void_when_the_callee_is_gone_or_has_no_gate() {
+    for dies in [true, false] {
+        let mut kernel = family(3);
+        assert_eq!(turns(&mut kernel, 1), [1]);
+        let callee = pid(&kernel, 2);
+        tick_now(&mut kernel);
+        assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), true), None);
+        kernel.machine.set_current(FIRST);
+        if dies {
+            call(&mut kernel, Number::e_free, [callee, 0]);
+        } else {
+            kernel.environments[2].context.gate = 0;
+        }
+        kernel.machine.set_current(3);
         let mut seen = Vec::new();
         for _ in 0..6 {
             tick_now(&mut kernel);
             next(&mut kernel);
-            seen.push((kernel.schedule.position, runs(&kernel).unwrap()));
+            seen.push(runs(&kernel).unwrap());
         }
-        let in_slice = seen.iter().find(|(position, _)| *position == 1).map(|(_, runs)| *runs);
-        assert_eq!(in_slice, entered, "event {event}: {seen:?}");
-        let gate = child_env(2).gate;
-        assert!(seen.iter().all(|(_, (_, pc))| *pc != gate), "event {event}: {seen:?}");
+        assert!(seen.iter().all(|(_, pc)| *pc != child_env(2).gate), "{seen:?}");
+        let entered = if dies { 1 } else { 2 };
+        assert!(seen.contains(&(entered, handler(entered, PROLOGUE))), "{seen:?}");
     }
+}
+
+#[test]
+fn two_late_transfers_for_one_slice_are_both_made() {
+    let mut kernel = family(3);
+    let (first, callee) = (pid(&kernel, FIRST), pid(&kernel, 1));
+    tick_now(&mut kernel);
+    assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), true), None);
+    // The callee is suspended, goes on in that slice, and calls another after its end.
+    kernel.machine.running.set(Some((0x4444, [0; 2])));
+    tick_now(&mut kernel);
+    tick_now(&mut kernel);
+    assert_eq!(turns(&mut kernel, 2), [3, 1]);
+    assert_eq!((runs(&kernel), kernel.schedule.position), (Some((1, 0x4444)), 0));
+    tick_now(&mut kernel);
+    let third = pid(&kernel, 3);
+    assert_eq!(kernel.transfer_late(aegis_abi::Pid(third), true), None);
+    let mut seen = Vec::new();
+    for _ in 0..8 {
+        seen.push(kernel.machine.running.get().unwrap());
+        tick_now(&mut kernel);
+        seen.push(kernel.machine.running.get().unwrap());
+        next(&mut kernel);
+    }
+    assert!(seen.contains(&(child_env(1).gate, [first, 0])), "{seen:?}");
+    assert!(seen.contains(&(child_env(3).gate, [callee, 0])), "{seen:?}");
+}
+
+#[test]
+fn who_frees_the_slice_in_which_it_runs_has_no_time_beyond_its_end() {
+    let mut kernel = family(2);
+    assert_eq!(turns(&mut kernel, 1), [1]);
+    call(&mut kernel, Number::s_free, [1, 0]);
+    let own = pid(&kernel, 1);
+    assert_eq!(call(&mut kernel, Number::s_alloc, [own, ANY]), 1, "the current one, which is the lowest");
+    call(&mut kernel, Number::s_free, [1, 0]);
+    assert_eq!(call(&mut kernel, Number::s_alloc, [own, 9]), 9);
+    tick_now(&mut kernel);
+    assert_eq!((kernel.current(), kernel.is_suspended(1)), (2, true), "no tick more");
+
+    // After its end it cannot be freed, and a death is no way to keep the processor for nothing.
+    let mut kernel = family(2);
+    assert_eq!(turns(&mut kernel, 1), [1]);
+    tick_now(&mut kernel);
+    fails(&mut kernel, Number::s_free, [1, 0, 0, 0], Error::Owing);
+    later(&kernel, 90);
+    die(&mut kernel);
+    assert_eq!((kernel.current(), owed(&kernel, 1)), (2, 1));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! For the rules of the assembly see [`super::vectors`].
 
 use super::cp0::{IDLE_STATUS, ISOLATE_CACHES, USER_STATUS};
-use super::passage::{FLUSH, back_to_user, empty_cache, enter_rust, leave_rust};
+use super::passage::{FLUSH, back_to_user, empty_cache, enter_rust, leave_rust, look_for_interrupts};
 use crate::cpu::dispatch::DISPATCHER;
 use crate::cpu::frames::{
     self, InterruptFrame, MissFrame, callee_saved, caller_saved, load_interrupted, save_interrupted,
@@ -87,6 +87,7 @@ global_asm!(
     "move  $v0, $zero",                         // no answer; load delay of k0
     "addiu $k0, $k0, 4",                        // k0 = the instruction after syscall
     "move  $v1, $k1",                           // v1 = why
+    look_for_interrupts!("vec_interrupt", "$k0", "$k1"),
     back_to_user!("$k0", "$k1"),
 
     // Nobody runs: wait for an interrupt, on an empty stack, in kernel mode. The kernel's own block is the current one. What the
