@@ -35,6 +35,9 @@ impl TlbEntry {
     }
 }
 
+/// Where a suspended environment was, and its floating-point registers, if they were kept.
+type Suspended = (Handler, Option<[u32; 33]>);
+
 pub struct Model<G: Geometry> {
     stlb: Box<Stlb<G>>,
     tlb: RefCell<[Option<TlbEntry>; TLB_ENTRIES]>,
@@ -62,8 +65,8 @@ pub struct Model<G: Geometry> {
     pub since_tick: Cell<Option<u32>>,
     /// Is the slice of the current environment over?
     pub over: Cell<bool>,
-    /// Of each suspended environment where it was, and its floating-point registers, if they were kept.
-    pub suspended: RefCell<BTreeMap<usize, (Handler, Option<[u32; 33]>)>>,
+    /// What is kept of each suspended environment.
+    pub suspended: RefCell<BTreeMap<usize, Suspended>>,
     /// The slices for which messages wait.
     pub waiting: RefCell<BTreeSet<usize>>,
     /// Where the environment that was resumed last was called up.
@@ -189,7 +192,7 @@ impl<G: Geometry> Machine for Model<G> {
     }
 
     fn suspend(&self, number: usize) {
-        let fpu = Some(self.fpu.get()).filter(|_| self.fpu_on.get());
+        let fpu = self.fpu_on.get().then(|| self.fpu.get());
         let (pc, _) = self.running.get().expect("somebody runs");
         self.suspended.borrow_mut().insert(number, (pc, fpu));
     }

@@ -527,10 +527,11 @@ proptest! {
             if began {
                 waited = 0;
                 ran = Some(0);
-            } else if position == VICTIM && kernel.schedule.position != VICTIM {
-                if let Some(ran) = ran.take() {
-                    prop_assert!(ran >= 96, "a turn of {ran} hundredths");
-                }
+            } else if position == VICTIM
+                && kernel.schedule.position != VICTIM
+                && let Some(ran) = ran.take()
+            {
+                prop_assert!(ran >= 96, "a turn of {ran} hundredths");
             }
             let most = 4 * (kernel.slices.allocated() as u32 + 8) + 1;
             prop_assert!(waited <= most, "{waited} ticks without the victim's slice");
