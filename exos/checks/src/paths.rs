@@ -111,7 +111,7 @@ pub fn stlb_hits() -> Outcome {
     );
 
     // A clock may tick meanwhile.
-    let misses = || (Counters { ticks: 0, ..machine::counters() }, machine::counts());
+    let misses = || (Counters { ticks: 0, slices: 0, ..machine::counters() }, machine::counts());
     let before = misses();
     let sum = spans::stlb_hits(region.start(), STLB_HIT_PAGES);
     let after = misses();

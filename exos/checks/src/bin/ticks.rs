@@ -78,6 +78,7 @@ fn alike() -> Outcome {
     // The first was under way already; the others need not be a whole number, and GXemul runs a few instructions as one.
     let (least, most) = turns[1..].iter().fold((u32::MAX, 0), |(least, most), &n| (least.min(n), most.max(n)));
     check!(most - least <= 2, "from {least} to {most} turns");
-    check!((PERIOD - 500..=PERIOD + 500).contains(&(most * TURN)), "{most} turns of {TURN} instructions");
+    // The kernel's answer to a tick, in which the next slice is chosen, takes some hundreds.
+    check!((PERIOD - 600..=PERIOD + 500).contains(&(most * TURN)), "{most} turns of {TURN} instructions");
     Ok(())
 }
