@@ -20,6 +20,7 @@ pub fn save_fpu() -> FloatRegisters {
         asm!(
             ".set push",
             ".set hardfloat",
+            ".set noat",
             ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
             "swc1  $f\\n, 4*\\n({to})",
             ".endr",
@@ -46,6 +47,7 @@ pub fn load_fpu(registers: &FloatRegisters) {
         asm!(
             ".set push",
             ".set hardfloat",
+            ".set noat",
             "ctc1  {control}, $31",
             ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
             "lwc1  $f\\n, 4*\\n({from})",
