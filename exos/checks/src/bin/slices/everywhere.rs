@@ -13,7 +13,9 @@ use exos::page_table::Rights;
 use exos::region::Region;
 use exos::{layout, machine, schedule};
 use exos_checks::feature::{Feature, needs};
-use exos_checks::raw::bare::{COUNT, Entries, Entry, FAILED, FROM, GIVEN, HITS, PARTNER, Pages, free, give_slice};
+use exos_checks::raw::bare::{
+    COUNT, Entries, Entry, FAILED, FROM, GIVEN, HITS, LIMIT, PARTNER, Pages, free, give_slice,
+};
 use exos_checks::raw::calls::call;
 use exos_checks::raw::library::{in_delay_slot, ways_back, window};
 use exos_checks::raw::registers::{Registers, TESTED, across_break};
@@ -24,8 +26,7 @@ use exos_checks::{check, check_eq, get};
 const PATIENCE: u32 = 8 * 16_500;
 
 /// Where the delay starts: beyond the end of a slice, in instructions. Without a fine clock all slices
-/// that are handed over begin between two ticks, and end with the second. Odd: one of two delays is
-/// looked at, in each round the others.
+/// that are handed over begin between two ticks, and end with the second.
 fn longest() -> u32 {
     if Feature::FineClock.lack().is_some() { 33_001 } else { 16_501 }
 }
@@ -59,6 +60,20 @@ fn delay(pages: &Pages, partner: Pid) -> Result<Pid, alloc::string::String> {
     Ok(pid)
 }
 
+/// Lets the delay start anew when it is so short that the end of the slice falls far behind the way back:
+/// so that each place has its turn often. `restarts` counts that.
+fn stay_close(pages: &Pages, restarts: &mut u32) {
+    /// Instructions from the end of a delay to the end of the slice, with room to spare.
+    const FAR: u32 = 3000;
+    if pages.load(LIMIT) < longest() - FAR {
+        *restarts += 1;
+        // The two slices share the delays between them, odd ones and even ones: not the same each time, and
+        // not in turn either, for that could keep step with the slices.
+        pages.store(FROM, longest() - restarts.count_ones() % 2);
+        pages.store(LIMIT, 0);
+    }
+}
+
 /// A value for each register.
 fn pattern(seed: u32) -> Registers {
     core::array::from_fn(|n| (n as u32 + 1).wrapping_mul(0x0101_0101) ^ seed.wrapping_mul(0x9e37_79b9))
@@ -75,7 +90,7 @@ pub fn library() -> Outcome {
     };
     let region = get!(Region::reserve(1));
     get!(region.demand_zero(0..1, Rights::ReadWrite));
-    let mut turn = 0u32;
+    let (mut turn, mut restarts) = (0u32, 0);
     loop {
         for _ in 0..64 {
             turn = turn.wrapping_add(1);
@@ -89,6 +104,7 @@ pub fn library() -> Outcome {
                 check_eq!(after[n], before[n], "turn {turn}, register {n}");
             }
         }
+        stay_close(&pages, &mut restarts);
         let missing: Vec<u32> = places.iter().copied().filter(|&place| !hit(place)).collect();
         if let Some(outcome) = enough(pages.load(COUNT), &places, &missing) {
             exos::println!("# all but {} of {} places hit in {} turns", missing.len(), places.len(), pages.load(COUNT));
@@ -114,8 +130,10 @@ pub fn bare() -> Outcome {
     let places: Vec<u32> =
         Entry::restore().filter(|&(_, address)| !in_delay_slot(address)).map(|(place, _)| place).collect();
     check!(places.len() > 30, "the restore is {} instructions", places.len());
+    let mut restarts = 0;
     loop {
         schedule::sleep(100);
+        stay_close(&pages, &mut restarts);
         check_eq!(subject.load(FAILED), 0, "registers that have changed");
         let missing: Vec<u32> = places.iter().copied().filter(|n| subject.load(HITS + 4 * n) == 0).collect();
         if let Some(outcome) = enough(pages.load(COUNT), &places, &missing) {
