@@ -15,6 +15,7 @@
 mod backtrace;
 pub mod dispatch;
 mod fault;
+mod float;
 mod frames;
 mod operands;
 pub mod suspended;

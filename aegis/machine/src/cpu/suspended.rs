@@ -2,19 +2,13 @@
 //! transfers that wait for their slices. No program sees them.
 
 use super::dispatch;
-use super::family::{load_fpu, resume as resume_frame, save_fpu};
+use super::family::resume as resume_frame;
+use super::float::{self, FloatRegisters};
 use super::frames::InterruptFrame;
 use crate::memory;
 use crate::owned::Owned;
 use aegis_abi::limits::{ENVS, SLICES};
 use aegis_kernel::Upcall;
-
-/// Registers of the floating-point unit: 32, and the control register 31.
-pub(super) type FloatRegisters = [u32; 33];
-
-/// Bits of the control register that raise an exception, where the enable bits below them are set
-/// too.
-const CAUSE_BITS: u32 = 0x3f << 12;
 
 struct Suspended {
     frame: InterruptFrame,
@@ -40,12 +34,7 @@ fn saved() -> InterruptFrame {
 /// Keeps all registers of environment `number`, which was interrupted; those of the floating-point
 /// unit if that is on for it.
 pub fn suspend(number: usize) {
-    let float = dispatch::has_fpu_on(number).then(|| {
-        let mut registers = save_fpu();
-        // To load these would raise the exception again, in the kernel.
-        registers[32] &= !CAUSE_BITS;
-        registers
-    });
+    let float = dispatch::has_fpu_on(number).then(float::save);
     SUSPENDED.with(|all| all[number] = Suspended { frame: saved(), float });
 }
 
@@ -59,7 +48,7 @@ pub fn pc(number: usize) -> u32 {
 pub fn resume_fpu(number: usize) -> bool {
     SUSPENDED.with(|all| match all[number].float.take() {
         Some(registers) => {
-            load_fpu(&registers);
+            float::load(&registers);
             dispatch::set_fpu(true);
             true
         }

@@ -59,7 +59,7 @@ global_asm!(
     "andi  $k0, $k0, {CODE_MASK}",              // k0 = code * 4
     "addu  $k0, $k0, $k1",                      // k0 = block + code * 4
     "lw    $k0, {USER}($k0)",                   // k0 = block.user[code]
-    "bgez  $k0, vec_deliver_address",                   // a handler of the program's
+    "bgez  $k0, vec_deliver_address",           // a handler of the program's
     " lw   $k1, {TLBX}($k1)",                   // k1 = save area
     "jr    $k0",                                // there is no handler, or the kernel itself missed
     " nop",

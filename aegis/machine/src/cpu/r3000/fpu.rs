@@ -1,7 +1,6 @@
 //! The floating-point unit, coprocessor 1: the R3010.
 
 use super::cp0;
-use crate::cpu::suspended::FloatRegisters;
 use core::arch::asm;
 
 /// Has the processor one? There is no DECstation without.
@@ -9,67 +8,22 @@ pub fn has_fpu() -> bool {
     true
 }
 
-/// What all its registers hold, the control register 31 last.
-pub fn save_fpu() -> FloatRegisters {
-    let mut registers = [0; 33];
+/// Does `body` with the unit turned on for the kernel. It must be there.
+#[inline(always)]
+pub fn with_fpu<R>(body: impl FnOnce() -> R) -> R {
     let status = cp0::status();
     cp0::set_status(status | cp0::FPU_USABLE);
     cp0::hazard();
-    // SAFETY: stores 33 words, for which there is room.
-    unsafe {
-        asm!(
-            ".set push",
-            ".set hardfloat",
-            ".set noat",
-            ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
-            "swc1  $f\\n, 4*\\n({to})",
-            ".endr",
-            "cfc1  {control}, $31",
-            "nop", // hazard: load delay
-            ".set pop",
-            to = in(reg) registers.as_mut_ptr(),
-            control = out(reg) registers[32],
-            options(nostack),
-        );
-    }
+    let result = body();
     cp0::set_status(status);
     cp0::hazard();
-    registers
-}
-
-/// Loads all its registers; what is loaded raises no exception.
-pub fn load_fpu(registers: &FloatRegisters) {
-    let status = cp0::status();
-    cp0::set_status(status | cp0::FPU_USABLE);
-    cp0::hazard();
-    // SAFETY: the kernel itself has nothing in these registers.
-    unsafe {
-        asm!(
-            ".set push",
-            ".set hardfloat",
-            ".set noat",
-            "ctc1  {control}, $31",
-            ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
-            "lwc1  $f\\n, 4*\\n({from})",
-            ".endr",
-            "nop", // hazard: load delay
-            ".set pop",
-            from = in(reg) registers.as_ptr(),
-            control = in(reg) registers[32],
-            options(nostack, readonly),
-        );
-    }
-    cp0::set_status(status);
-    cp0::hazard();
+    result
 }
 
 /// Clears all its registers.
 pub fn clear_fpu() {
-    let status = cp0::status();
-    cp0::set_status(status | cp0::FPU_USABLE);
-    cp0::hazard();
     // SAFETY: the kernel itself has nothing in these registers.
-    unsafe {
+    with_fpu(|| unsafe {
         asm!(
             ".set push",
             ".set hardfloat",
@@ -83,7 +37,5 @@ pub fn clear_fpu() {
             ".set pop",
             options(nomem, nostack),
         );
-    }
-    cp0::set_status(status);
-    cp0::hazard();
+    });
 }

@@ -64,7 +64,7 @@ global_asm!(
     "addu  $k0, $k0, $k1",                      // k0 = block + code * 4
     "lw    $k0, {USER}($k0)",                   // k0 = block.user[code]
     "lw    $k1, {TLBX}($k1)",                   // k1 = save area
-    "bgez  $k0, vec_deliver_address",                   // a handler of the program's
+    "bgez  $k0, vec_deliver_address",           // a handler of the program's
     " sw   $a0, 0($k1)",                        // keep a0 in the save area, or in the block's scratch word
     "jr    $k0",                                // there is no handler, or the kernel itself missed
     " nop",

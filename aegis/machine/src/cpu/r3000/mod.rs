@@ -20,8 +20,8 @@ pub(super) mod vectors;
 
 pub(super) use enter::resume;
 pub use enter::{enter, idle};
+pub(super) use fpu::with_fpu;
 pub use fpu::{clear_fpu, has_fpu};
-pub(super) use fpu::{load_fpu, save_fpu};
 
 use super::dispatch;
 
