@@ -142,8 +142,8 @@ extern "C" fn aegis_call(a0: u32, a1: u32, a2: u32, a3: u32, number: u32) -> u64
 /// another environment runs.
 #[unsafe(no_mangle)]
 extern "C" fn aegis_late_transfer(number: u32, callee: u32) -> u32 {
-    let refusal = KERNEL.with(|kernel| kernel.transfer_late(Pid(callee), number == SYNCHRONOUS));
-    refusal.map_or(0, |error| error as u32)
+    let kept = KERNEL.with(|kernel| kernel.transfer_late(Pid(callee), number == SYNCHRONOUS));
+    kept.map_or_else(|error| error as u32, |()| 0)
 }
 
 /// Called by the vectors: a TLB miss in the guaranteed segment. Must the application handle it? Else `pc`, where the program was, becomes where

@@ -206,10 +206,7 @@ impl<M: Machine> Kernel<M> {
             let Environment { record, context, timer, producer, repossessed, unrecorded } = environment;
             let &Record { writers, references, started, suspended, .. } = record;
             let consistent = match record.pid() {
-                Some(pid) => {
-                    let shown = self.is_suspended(number) == (suspended != 0);
-                    number_of_tag(pid.0) == number && references != 0 && shown
-                }
+                Some(pid) => number_of_tag(pid.0) == number && references != 0,
                 None => {
                     let rest = (writers, references, started, suspended, *timer, *producer);
                     rest == (0, 0, 0, 0, None, Producer::NEW)
@@ -231,7 +228,7 @@ impl<M: Machine> Kernel<M> {
     fn check_schedule(&self) -> Result<(), Inconsistency> {
         let living = self.living();
         for slice in 0..SLICES {
-            if self.slices.is_waited_for(slice) != self.schedule.late[slice].is_some() {
+            if self.slices.is_waited_for(slice) != self.slices.late(slice).is_some() {
                 return Err(Inconsistency::Slice { slice });
             }
             if self.slices.owes(slice) != (self.slices.table[slice].owed != 0) {
@@ -246,7 +243,7 @@ impl<M: Machine> Kernel<M> {
         if set((0..ENVS).filter(armed)) != self.schedule.timers {
             return Err(Inconsistency::Schedule);
         }
-        if (self.revocation.waiting | self.schedule.suspended) & !living != 0 {
+        if self.revocation.waiting & !living != 0 {
             return Err(Inconsistency::Schedule);
         }
         let named = [self.revocation.asked(), self.machine.holder(), self.fpu_user];

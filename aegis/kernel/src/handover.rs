@@ -8,16 +8,9 @@
 use crate::Kernel;
 use crate::environment::Context;
 use crate::machine::Machine;
+use crate::slice::LateTransfer;
 use aegis_abi::calls::NEXT;
 use aegis_abi::{Error, Handler, Pid};
-
-/// A transfer that waits for its slice.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct LateTransfer {
-    caller: Pid,
-    callee: Pid,
-    synchronous: bool,
-}
 
 impl<M: Machine> Kernel<M> {
     /// The environment of this name, to which the one that runs may yield.
@@ -98,83 +91,74 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Keeps a transfer to `callee` that whoever runs makes after the end of its slice, and begins
-    /// the next one. Does not return on hardware, unless it returns why the transfer is
-    /// refused.
-    pub fn transfer_late(&mut self, callee: Pid, synchronous: bool) -> Option<Error> {
+    /// the next one. Does not return on hardware, unless the transfer is refused.
+    ///
+    /// # Errors
+    /// As for a transfer in time; `SliceFree` and `SliceTaken` where there is nothing that it could
+    /// wait for.
+    pub fn transfer_late(&mut self, callee: Pid, synchronous: bool) -> Result<(), Error> {
         let position = self.schedule.position;
-        let number = match self.lookup(callee) {
-            Ok(number) => number,
-            Err(error) => return Some(error),
-        };
-        if let Some(refusal) = self.refusal(number, synchronous) {
-            return Some(refusal);
-        }
-        let Some(next) = self.schedule.next else { return Some(Error::SliceFree) };
-        let Some(caller) = self.environment().pid() else { return Some(Error::NoSuchEnvironment) };
-        let has_place = self.schedule.late[position].is_none() && self.slices.get(position).is_some();
+        let number = self.lookup(callee)?;
+        self.open_gate(number, synchronous)?;
+        let next = self.schedule.next.ok_or(Error::SliceFree)?;
+        let caller = self.environment().pid().ok_or(Error::NoSuchEnvironment)?;
+        let has_place = self.slices.late(position).is_none() && self.slices.get(position).is_some();
         // Else in a turn of its own, which nobody owns.
-        let place = if has_place { Ok(position) } else { self.slices.choose(None) };
-        let place = match place {
-            Ok(place) => place,
-            Err(error) => return Some(error),
-        };
+        let place = if has_place { position } else { self.slices.choose(None)? };
         // Point of no return.
-        self.schedule.late[place] = Some(LateTransfer { caller, callee, synchronous });
-        self.slices.set_waiting(place, true);
+        self.slices.keep_late(place, LateTransfer { caller, callee, synchronous });
         self.machine.put_off(place);
         if place == position && synchronous && self.machine.holder().is_none() {
             self.slices.set_holder(position, number);
         }
         self.hand_over(next);
-        None
+        Ok(())
     }
 
     /// The receiver of the transfer that waits for slice `n`, if there is one and it lives.
     pub(crate) fn receiver(&self, n: usize) -> Option<usize> {
-        self.schedule.late[n].and_then(|late| self.lookup(late.callee).ok())
+        self.slices.late(n).and_then(|late| self.lookup(late.callee).ok())
+    }
+
+    /// Receiver and gate of a transfer that has waited.
+    fn late_gate(&self, late: LateTransfer) -> Result<(usize, Handler), Error> {
+        let number = self.lookup(late.callee)?;
+        Ok((number, self.open_gate(number, late.synchronous)?))
     }
 
     /// Is there a transfer that waits for slice `n`, and can be made now?
     pub(crate) fn is_deliverable(&self, n: usize) -> bool {
-        let Some(late) = self.schedule.late[n] else { return false };
-        self.receiver(n).is_some_and(|number| self.refusal(number, late.synchronous).is_none())
+        self.slices.late(n).is_some_and(|late| self.late_gate(late).is_ok())
     }
 
     /// Makes the transfer that has waited for slice `n`, which begins, if there is one. Where the
     /// callee is gone, or has no gate any more, it is void; where it is suspended, that goes on
     /// first. Was it made? Then this does not return on hardware.
     pub(crate) fn deliver(&mut self, n: usize) -> bool {
-        let Some(LateTransfer { caller, synchronous, .. }) = self.schedule.late[n] else { return false };
-        let receiver = self.receiver(n);
-        let refusal = receiver.map_or(Some(Error::NoSuchEnvironment), |number| self.refusal(number, synchronous));
-        if refusal == Some(Error::Suspended) {
+        let Some(late) = self.slices.late(n) else { return false };
+        let gate = self.late_gate(late);
+        if gate == Err(Error::Suspended) {
             return false;
         }
-        self.schedule.late[n] = None;
-        self.slices.set_waiting(n, false);
-        let (Some(number), None) = (receiver, refusal) else { return false };
-        (self.schedule.idle, self.schedule.ticking) = (false, false);
-        self.set_ended(number, 0);
-        self.machine.set_current(number);
-        self.note_holder(self.slices.get(n).map(|slice| slice.holder));
-        self.machine.arrive(n, self.gate(number, synchronous), caller);
+        self.slices.drop_late(n);
+        let Ok((number, gate)) = gate else { return false };
+        self.machine.set_holder(self.slices.get(n).map(|slice| slice.holder));
+        self.hand_processor(number);
+        self.machine.arrive(n, gate, late.caller);
         true
     }
 
-    /// Where transfers to an environment arrive; 0: it has no gate.
-    fn gate(&self, number: usize, synchronous: bool) -> Handler {
-        let Context { gate, agate, .. } = self.environments[number].context;
-        if synchronous { gate } else { agate }
-    }
-
-    /// Why a transfer to a living environment is refused, if it is.
-    fn refusal(&self, number: usize, synchronous: bool) -> Option<Error> {
+    /// Where transfers to a living environment arrive.
+    ///
+    /// # Errors
+    /// `Suspended`; `NoGate`, also before its start.
+    fn open_gate(&self, number: usize, synchronous: bool) -> Result<Handler, Error> {
         if self.is_suspended(number) {
-            Some(Error::Suspended)
-        } else if self.environments[number].record.started == 0 || self.gate(number, synchronous) == 0 {
-            Some(Error::NoGate)
-        } else {
-            None
+            return Err(Error::Suspended);
         }
+        let Context { gate, agate, .. } = self.environments[number].context;
+        let gate = if synchronous { gate } else { agate };
+        let is_open = self.environments[number].record.started != 0 && gate != 0;
+        if is_open { Ok(gate) } else { Err(Error::NoGate) }
     }
 }

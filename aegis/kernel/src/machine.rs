@@ -5,9 +5,6 @@ use aegis_abi::limits::EXCEPTIONS;
 use aegis_abi::{Error, Handler, Pid};
 use stlb::{Geometry, Registers, Stlb};
 
-/// Parts of a tick, in which [`Machine::since_tick`] counts.
-pub const TICK_PARTS: u32 = 1024;
-
 /// How a miss was answered, for the counters of the information page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refill {
@@ -99,13 +96,10 @@ pub trait Machine {
     /// Notes who has the current slice; `None`: whoever runs.
     fn set_holder(&self, number: Option<usize>);
 
-    /// How much of the current tick has passed, in parts of which a tick has [`TICK_PARTS`]; `None`: the
-    /// machine has no clock that is as fine.
-    fn since_tick(&self) -> Option<u32>;
-
-    /// Parts of a tick within which a slice that begins counts as begun at the tick, and which an
-    /// environment whose slice is over may take to give up the processor at no cost.
-    fn grace(&self) -> u32;
+    /// Has the last tick been just now? So a slice that begins counts as begun at the tick, and an
+    /// environment whose slice is over has given up the processor at once. `None`: the machine has no
+    /// clock finer than the tick.
+    fn is_prompt(&self) -> Option<bool>;
 
     /// Notes whether the slice of the current environment is over. If it is, transfers of its own come to
     /// [`Kernel::transfer_late`](crate::Kernel::transfer_late). Another environment that is made current

@@ -16,7 +16,6 @@
 //! switches (3.3.1).
 
 use crate::Kernel;
-use crate::handover::LateTransfer;
 use crate::interrupt::Due;
 use crate::machine::Machine;
 use crate::slice::Slice;
@@ -41,10 +40,6 @@ pub(crate) struct Schedule {
     /// A tick has found the current slice over: whoever runs loses the processor when the kernel is
     /// left.
     overdue: bool,
-    /// Transfers that wait for their slices to begin again.
-    pub(crate) late: [Option<LateTransfer>; SLICES],
-    /// The environments that were switched by hand, a bit each.
-    pub(crate) suspended: u64,
     /// Slices in a row that were given up early, with no interrupt between. A whole revolution of
     /// them, and there is nothing to do.
     pub early: usize,
@@ -66,8 +61,6 @@ impl Schedule {
             left: 1,
             ticking: false,
             overdue: false,
-            late: [const { None }; SLICES],
-            suspended: 0,
             early: 0,
             idle: false,
             ticks: 0,
@@ -137,7 +130,7 @@ impl<M: Machine> Kernel<M> {
         let current = self.current();
         let Some(next) = self.next_slice() else { return };
         let goes_on = self.slices.get(next).is_some_and(|slice| slice.holder == current);
-        if goes_on && self.schedule.late[next].is_none() {
+        if goes_on && self.slices.late(next).is_none() {
             self.schedule.position = next;
             self.schedule.left = 1;
             self.machine.count_slice();
@@ -221,13 +214,13 @@ impl<M: Machine> Kernel<M> {
     /// Has the last tick just been, so that a slice that begins now has all of the time to the
     /// next?
     fn is_at_tick(&self) -> bool {
-        self.schedule.ticking || self.machine.since_tick().is_some_and(|parts| parts <= self.machine.grace())
+        self.schedule.ticking || self.machine.is_prompt() == Some(true)
     }
 
     /// Begins the slice that follows one that is over, which is given up now; more than a short
     /// time after its end, it owes a turn.
     pub(crate) fn hand_over(&mut self, next: usize) {
-        if self.machine.since_tick().is_some_and(|parts| parts > self.machine.grace()) {
+        if self.machine.is_prompt() == Some(false) {
             self.slices.owe(self.debtor());
         }
         self.start(next);
@@ -288,7 +281,6 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn forget(&mut self, number: usize) {
         self.slices.leave(number);
         self.schedule.timers &= !(1 << number);
-        self.schedule.suspended &= !(1 << number);
         if self.machine.holder() == Some(number) {
             let owner = self.slices.get(self.schedule.position).map(|slice| slice.owner);
             self.note_holder(owner);

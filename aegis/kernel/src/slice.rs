@@ -2,9 +2,9 @@
 //! order.
 
 use crate::exposed::Paged;
-use aegis_abi::Error;
 use aegis_abi::exposed;
 use aegis_abi::limits::{ENVS, SLICES};
+use aegis_abi::{Error, Pid};
 
 /// A set of environments is a word.
 const _: () = assert!(ENVS == u64::BITS as usize);
@@ -20,6 +20,17 @@ pub struct Slice {
     pub access: u64,
 }
 
+/// A transfer that waits for a slice to begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LateTransfer {
+    /// Its sender.
+    pub caller: Pid,
+    /// Its receiver.
+    pub callee: Pid,
+    /// Does it take the slice along?
+    pub synchronous: bool,
+}
+
 /// The vector.
 #[repr(C)]
 pub struct Slices {
@@ -29,6 +40,8 @@ pub struct Slices {
     owing: u64,
     /// Those for which a transfer waits, a bit each, also free ones: a message outlives its slice.
     waiting: u64,
+    /// These transfers.
+    late: [Option<LateTransfer>; SLICES],
     /// The records, which every program may read.
     pub(crate) table: Paged<[exposed::Slice; SLICES]>,
 }
@@ -39,7 +52,13 @@ const _: () = assert!(SLICES == u64::BITS as usize);
 impl Slices {
     /// All free.
     pub const fn new() -> Slices {
-        Slices { allocated: 0, owing: 0, waiting: 0, table: Paged([exposed::Slice::FREE; SLICES]) }
+        Slices {
+            allocated: 0,
+            owing: 0,
+            waiting: 0,
+            late: [const { None }; SLICES],
+            table: Paged([exposed::Slice::FREE; SLICES]),
+        }
     }
 
     /// Slice `n`, if it is allocated.
@@ -76,9 +95,21 @@ impl Slices {
         self.waiting >> n & 1 != 0
     }
 
-    /// Notes whether a transfer waits for slice `n`.
-    pub fn set_waiting(&mut self, n: usize, waiting: bool) {
-        self.waiting = self.waiting & !(1 << n) | u64::from(waiting) << n;
+    /// The transfer that waits for slice `n`, if there is one.
+    pub fn late(&self, n: usize) -> Option<LateTransfer> {
+        self.late[n]
+    }
+
+    /// Keeps a transfer until slice `n` begins.
+    pub fn keep_late(&mut self, n: usize, transfer: LateTransfer) {
+        self.late[n] = Some(transfer);
+        self.waiting |= 1 << n;
+    }
+
+    /// Drops the transfer that waits for slice `n`: it is made, or void.
+    pub fn drop_late(&mut self, n: usize) {
+        self.late[n] = None;
+        self.waiting &= !(1 << n);
     }
 
     /// Slice `n` owes one turn more.

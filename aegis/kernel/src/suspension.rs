@@ -19,7 +19,7 @@ use core::mem::offset_of;
 impl<M: Machine> Kernel<M> {
     /// Was the environment switched by hand, and has not been entered since?
     pub(crate) fn is_suspended(&self, number: usize) -> bool {
-        self.schedule.suspended >> number & 1 != 0
+        self.environments[number].record.suspended != 0
     }
 
     /// Takes the processor from whoever runs, and begins the next slice. To be called within an
@@ -27,7 +27,6 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn switch_by_hand(&mut self) {
         let number = self.current();
         let Some(next) = self.schedule.next else { return };
-        self.schedule.suspended |= 1 << number;
         self.environments[number].record.suspended = 1;
         let cuts = &mut self.environments[number].producer.cuts;
         *cuts = cuts.wrapping_add(1);
@@ -54,33 +53,35 @@ impl<M: Machine> Kernel<M> {
         self.is_suspended(number) || self.entry(number).0 != 0
     }
 
+    /// Makes an environment the current one, which runs when the kernel is left, wherever it is
+    /// entered.
+    pub(crate) fn hand_processor(&mut self, number: usize) {
+        (self.schedule.idle, self.schedule.ticking) = (false, false);
+        self.set_ended(number, 0);
+        self.machine.set_current(number);
+        self.note_holder(self.machine.holder());
+    }
+
     /// Lets an environment run that can be entered. Does not return on hardware.
     pub(crate) fn enter(&mut self, number: usize) {
         if self.is_suspended(number) {
             return self.resume(number);
         }
         let (pc, arguments) = self.entry(number);
-        (self.schedule.idle, self.schedule.ticking) = (false, false);
         let started = core::mem::replace(&mut self.environments[number].record.started, 1);
         if started == 0 {
             // Its gates are open now.
             self.set_block(number);
         }
-        self.set_ended(number, 0);
-        self.machine.set_current(number);
-        self.note_holder(self.machine.holder());
+        self.hand_processor(number);
         self.machine.run(pc, arguments);
     }
 
     /// Lets a suspended environment go on. Does not return on hardware.
     fn resume(&mut self, number: usize) {
-        (self.schedule.idle, self.schedule.ticking) = (false, false);
-        self.schedule.suspended &= !(1 << number);
         self.environments[number].record.suspended = 0;
         self.set_block(number);
-        self.set_ended(number, 0);
-        self.machine.set_current(number);
-        self.note_holder(self.machine.holder());
+        self.hand_processor(number);
         if self.machine.resume_fpu(number) {
             self.fpu_user = Some(number);
         }

@@ -64,12 +64,8 @@ impl Machine for Hardware {
         cpu::dispatch::set_holder(number);
     }
 
-    fn since_tick(&self) -> Option<u32> {
-        board::interrupts::since_tick()
-    }
-
-    fn grace(&self) -> u32 {
-        board::interrupts::grace()
+    fn is_prompt(&self) -> Option<bool> {
+        board::interrupts::is_prompt()
     }
 
     fn set_over(&self, over: bool) {

@@ -2,7 +2,7 @@
 
 use crate::environment::{Context, Environment};
 use crate::kernel::FIRST;
-use crate::machine::{Block, Live, Machine, Refill, TICK_PARTS};
+use crate::machine::{Block, Live, Machine, Refill};
 use crate::{Kernel, Miss, Upcall};
 use aegis_abi::calls::{NEXT, Number};
 use aegis_abi::exposed::Environment as Record;
@@ -35,6 +35,9 @@ impl TlbEntry {
     }
 }
 
+/// Parts of a tick.
+pub const TICK_PARTS: u32 = 1024;
+
 /// Where a suspended environment was, and its floating-point registers, if they were kept.
 type Suspended = (Handler, Option<[u32; 33]>);
 
@@ -61,7 +64,7 @@ pub struct Model<G: Geometry> {
     pub lacks_fpu: Cell<bool>,
     /// The frames whose instructions were brought in line.
     pub synced: RefCell<Vec<u32>>,
-    /// How much of the current tick has passed: a test's doing.
+    /// Parts of the current tick that have passed, if the clock tells: a test's doing.
     pub since_tick: Cell<Option<u32>>,
     /// Is the slice of the current environment over?
     pub over: Cell<bool>,
@@ -179,12 +182,8 @@ impl<G: Geometry> Machine for Model<G> {
         self.running.set(None);
     }
 
-    fn since_tick(&self) -> Option<u32> {
-        self.since_tick.get()
-    }
-
-    fn grace(&self) -> u32 {
-        TICK_PARTS / 32
+    fn is_prompt(&self) -> Option<bool> {
+        self.since_tick.get().map(|parts| parts <= TICK_PARTS / 32)
     }
 
     fn set_over(&self, over: bool) {
@@ -517,7 +516,7 @@ pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
         (0..FRAMES).map(|n| (frames.owner(n), frames.holders(n), frames.writers(n), frames.bindings(n))).collect();
     let held: Vec<u32> = (0..ENVS).map(|n| frames.held(n)).collect();
     let free: Vec<u32> = frames.free_list().collect();
-    let slices: Vec<_> = (0..SLICES).filter_map(|n| Some((n, slices.get(n)?))).collect();
+    let slices: Vec<_> = (0..SLICES).map(|n| (slices.get(n), slices.late(n), slices.table[n].owed)).collect();
     let living = environments.iter().enumerate().filter(|(_, environment)| environment.pid().is_some());
     let living: Vec<_> = living
         .map(|(number, Environment { record, context, timer, producer, repossessed, unrecorded })| {

@@ -4,7 +4,7 @@
 use super::model::*;
 use super::slices::{Tested, call, die, next, over, slice, transfer, turns, yield_to};
 use crate::kernel::FIRST;
-use crate::machine::{Machine, TICK_PARTS};
+use crate::machine::Machine;
 use aegis_abi::calls::{ANY, NEXT, Number};
 use aegis_abi::interrupts::{ALL, Interrupt, TIMER};
 use aegis_abi::limits::SLICES;
@@ -234,7 +234,7 @@ fn a_transfer_after_the_end_waits_until_its_slice_begins_again() {
         let (caller, callee) = (pid(&kernel, FIRST), pid(&kernel, 2));
         tick_now(&mut kernel);
         assert!(kernel.machine.over.get());
-        assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), synchronous), None);
+        assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), synchronous), Ok(()));
         kernel.check().unwrap();
         assert_eq!(runs(&kernel), Some((1, handler(1, PROLOGUE))));
         assert_eq!(slice(&kernel, 0), Some((FIRST, if synchronous { 2 } else { FIRST })));
@@ -258,7 +258,7 @@ fn a_late_transfer_is_made_whatever_becomes_of_slice_and_caller() {
         assert_eq!(turns(&mut kernel, 1), [1]);
         let (caller, callee) = (pid(&kernel, 1), pid(&kernel, 2));
         tick_now(&mut kernel);
-        assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), true), None);
+        assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), true), Ok(()));
         kernel.machine.set_current(FIRST);
         let own = pid(&kernel, FIRST);
         match event {
@@ -300,7 +300,7 @@ fn a_late_transfer_is_void_when_the_callee_is_gone_or_has_no_gate() {
         assert_eq!(turns(&mut kernel, 1), [1]);
         let callee = pid(&kernel, 2);
         tick_now(&mut kernel);
-        assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), true), None);
+        assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), true), Ok(()));
         kernel.machine.set_current(FIRST);
         if dies {
             call(&mut kernel, Number::e_free, [callee, 0]);
@@ -325,7 +325,7 @@ fn two_late_transfers_for_one_slice_are_both_made() {
     let mut kernel = family(3);
     let (first, callee) = (pid(&kernel, FIRST), pid(&kernel, 1));
     tick_now(&mut kernel);
-    assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), true), None);
+    assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), true), Ok(()));
     // The callee is suspended, goes on in that slice, and calls another after its end.
     kernel.machine.running.set(Some((0x4444, [0; 2])));
     tick_now(&mut kernel);
@@ -334,7 +334,7 @@ fn two_late_transfers_for_one_slice_are_both_made() {
     assert_eq!((runs(&kernel), kernel.schedule.position), (Some((1, 0x4444)), 0));
     tick_now(&mut kernel);
     let third = pid(&kernel, 3);
-    assert_eq!(kernel.transfer_late(aegis_abi::Pid(third), true), None);
+    assert_eq!(kernel.transfer_late(aegis_abi::Pid(third), true), Ok(()));
     let mut seen = Vec::new();
     for _ in 0..8 {
         seen.push(kernel.machine.running.get().unwrap());
@@ -376,9 +376,9 @@ fn a_late_transfer_is_refused_where_one_in_time_would_be() {
     let closed = e_alloc(&mut kernel, 3, &Env { init: HANDLER, gate: HANDLER, ..Env::EMPTY }).unwrap();
     tick_now(&mut kernel);
     let before = snapshot(&kernel);
-    assert_eq!(kernel.transfer_late(aegis_abi::Pid(stale), true), Some(Error::NoSuchEnvironment));
-    assert_eq!(kernel.transfer_late(closed, true), Some(Error::NoGate), "not started");
-    assert_eq!(kernel.transfer_late(closed, false), Some(Error::NoGate));
+    assert_eq!(kernel.transfer_late(aegis_abi::Pid(stale), true), Err(Error::NoSuchEnvironment));
+    assert_eq!(kernel.transfer_late(closed, true), Err(Error::NoGate), "not started");
+    assert_eq!(kernel.transfer_late(closed, false), Err(Error::NoGate));
     assert!(before == snapshot(&kernel));
 }
 
@@ -387,7 +387,7 @@ fn a_late_transfer_to_a_suspended_environment_waits_while_that_goes_on() {
     let mut kernel = family(2);
     let callee = pid(&kernel, 1);
     tick_now(&mut kernel);
-    assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), true), None);
+    assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), true), Ok(()));
     assert_eq!(kernel.current(), 1);
     kernel.machine.running.set(Some((0x4444, [0; 2])));
     tick_now(&mut kernel);
@@ -500,7 +500,7 @@ proptest! {
                 Step::Transfer(n, synchronous) => {
                     let Some(name) = kernel.environments[n].pid().filter(|_| n != VICTIM) else { continue };
                     if kernel.machine.over.get() {
-                        kernel.transfer_late(name, synchronous);
+                        let _ = kernel.transfer_late(name, synchronous);
                     } else if kernel.machine.blocks.borrow()[n].is_some_and(|block| block.gate != 0) {
                         transfer(&kernel, n, synchronous);
                     }

@@ -4,7 +4,7 @@
 
 use core::str::FromStr;
 
-pub use super::this::interrupts::{LINES, enable, grace, handle, since_tick};
+pub use super::this::interrupts::{LINES, enable, handle, is_prompt};
 
 /// Where the ticks of the clock of instructions fall, at the same rate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -36,14 +36,9 @@ pub fn enable(source: Source) {
     }
 }
 
-/// How much of the current tick has passed: the board has no clock that would tell.
-pub fn since_tick() -> Option<u32> {
+/// Has the last tick been just now? The board has no clock that would tell.
+pub fn is_prompt() -> Option<bool> {
     None
-}
-
-/// Parts of a tick that are of no account; of no meaning here.
-pub fn grace() -> u32 {
-    0
 }
 
 /// Reports why the processor was interrupted, given Cause, and makes the devices withdraw their requests. Neither clock says whether it has

@@ -7,7 +7,6 @@ use super::{console, i8259};
 use crate::board::interrupts::{Course, Event, REAL_TIME_RATE, Source};
 use crate::cpu::timer;
 use aegis_kernel::comparator::Jitter;
-use aegis_kernel::machine::TICK_PARTS;
 use stlb::Word;
 
 /// Line of the timer, as a bit of Cause and Status (IP7).
@@ -30,9 +29,9 @@ const JITTER_RANGE: u32 = counts(64);
 
 /// Counts from tick to tick; 0: the clock is off.
 static PERIOD: Word = Word::new(0);
-/// The state of the clock's [`Jitter`].
+/// State of the clock's [`Jitter`]: its random number.
 static RANDOM: Word = Word::new(0);
-/// Alike.
+/// State of the clock's [`Jitter`]: counts by which the last tick came too late.
 static LATE: Word = Word::new(0);
 
 /// Counts that so many instructions take.
@@ -65,26 +64,21 @@ fn start(period: u32, Course { phase, jitter }: Course) {
     timer::start(counts(phase % (1 << 24)) % period, period);
 }
 
-/// How much of the current tick has passed, in parts of `TICK_PARTS`; `None`: the clock is off.
-pub fn since_tick() -> Option<u32> {
-    let period = PERIOD.get();
-    // A tick that is due and not answered yet has all passed.
-    let passed = period.saturating_sub(timer::until_tick().min(period));
-    // 2^32 is more than TICK_PARTS of the longest period.
-    (passed * TICK_PARTS).checked_div(period)
-}
-
-/// Parts of a tick that are of no account: what an epilogue takes to save registers and to yield, with room to spare.
-pub fn grace() -> u32 {
-    /// Instructions of a clock of instructions.
-    const GRACE_INSTRUCTIONS: u32 = counts(2000);
+/// Has the last tick been just now: within what an epilogue takes to save registers and to yield, with
+/// room to spare? `None`: the clock is off.
+pub fn is_prompt() -> Option<bool> {
+    /// Of a clock of instructions, so many of them.
+    const INSTRUCTIONS_GRACE: u32 = counts(2000);
     /// As many take 80 microseconds at 25 million a second.
-    const GRACE_TIME: u32 = 80_000 / NANOSECONDS_PER_COUNT;
-    if PERIOD.get() == REAL_TIME {
-        GRACE_TIME * TICK_PARTS / REAL_TIME
-    } else {
-        GRACE_INSTRUCTIONS * TICK_PARTS / INSTRUCTIONS
-    }
+    const REAL_TIME_GRACE: u32 = 80_000 / NANOSECONDS_PER_COUNT;
+    let (period, grace) = match PERIOD.get() {
+        0 => return None,
+        REAL_TIME => (REAL_TIME, REAL_TIME_GRACE),
+        period => (period, INSTRUCTIONS_GRACE),
+    };
+    // A tick that is due and not answered yet has all passed.
+    let passed = period.saturating_sub(timer::until_tick());
+    Some(passed <= grace)
 }
 
 /// Counts from the tick that comes now to the next one.
