@@ -61,11 +61,12 @@ fn delay(pages: &Pages, partner: Pid) -> Result<Pid, alloc::string::String> {
 }
 
 /// Lets the delay start anew when it is so short that the end of the slice falls far behind the way back:
-/// so that each place has its turn often. `restarts` counts that.
+/// so that each place has its turn often. `restarts` counts that. (Where interrupts are looked for now and then
+/// only, the end falls anywhere, and short delays cost less.)
 fn stay_close(pages: &Pages, restarts: &mut u32) {
     /// Instructions from the end of a delay to the end of the slice, with room to spare.
     const FAR: u32 = 3000;
-    if pages.load(LIMIT) < longest() - FAR {
+    if Feature::FineInterrupts.lack().is_none() && pages.load(LIMIT) < longest() - FAR {
         *restarts += 1;
         // The two slices share the delays between them, odd ones and even ones: not the same each time, and
         // not in turn either, for that could keep step with the slices.
