@@ -5,6 +5,7 @@ use crate::overflow::Overflow;
 use crate::{Lo, OVERFLOW, SLOTS, operands};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
+use core::ops::Range;
 
 /// A word that the refill sequence may read between any two instructions: every access is volatile, so writes happen in
 /// the order in which they stand.
@@ -144,22 +145,31 @@ impl<G: Geometry> Stlb<G> {
 
     /// Shows every line whose Context register is `context` under `mask` to `edit`, and does to it what that says.
     pub fn scan(&self, mask: u32, context: u32, mut edit: impl FnMut(Line) -> Edit) {
-        let mut edited = |entry: &G::Entry| match edit(entry.line()) {
-            Edit::Keep => None,
-            Edit::Replace(lo) => Some(Line { context: entry.tag().get(), lo }),
-        };
-        let mut slots = &self.table[..];
+        self.scan_slots(0..SLOTS, mask, context, &mut edit);
+        self.scan_overflow(mask, context, edit);
+    }
+
+    /// As [`scan`](Self::scan), in these slots of the table.
+    ///
+    /// # Panics
+    /// Where the table has no such slots.
+    pub fn scan_slots(&self, range: Range<usize>, mask: u32, context: u32, mut edit: impl FnMut(Line) -> Edit) {
+        let mut slots = &self.table[range];
         while let Some(n) = first::<G>(slots, mask, context) {
-            if let Some(line) = edited(&slots[n]) {
-                write(&slots[n], line);
+            if let Edit::Replace(lo) = edit(slots[n].line()) {
+                write(&slots[n], Line { context: slots[n].tag().get(), lo });
             }
             slots = &slots[n + 1..];
         }
+    }
+
+    /// As [`scan`](Self::scan), in the overflow buffer.
+    pub fn scan_overflow(&self, mask: u32, context: u32, mut edit: impl FnMut(Line) -> Edit) {
         for entry in self.overflow.entries() {
             if is_under::<G>(entry, mask, context)
-                && let Some(line) = edited(entry)
+                && let Edit::Replace(lo) = edit(entry.line())
             {
-                self.overflow.write(entry, line);
+                self.overflow.write(entry, Line { context: entry.tag().get(), lo });
             }
         }
     }
