@@ -119,12 +119,12 @@ impl Tables {
             match frame.owner() {
                 Owner::Nobody => census.free += 1,
                 Owner::Kernel => census.kernel += 1,
-                Owner::Environment(number) => {
-                    if let Some(share) = census.shares.get_mut(number) {
-                        share.owned += 1;
-                    }
+                Owner::Environment(_) => {
                     for (number, share) in census.shares.iter_mut().enumerate() {
-                        share.held += (frame.readers >> number & 1) as u32;
+                        let is_held = frame.readers >> number & 1;
+                        let is_shared = frame.sharers >> number & 1;
+                        share.owned += is_shared as u32;
+                        share.granted += (is_held & !is_shared) as u32;
                     }
                 }
             }
@@ -153,10 +153,10 @@ impl Tables {
 /// What one environment has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Share {
-    /// Frames that it owns.
+    /// Frames of which it holds shares.
     pub owned: u32,
-    /// Frames to which it has rights, the kernel's public ones aside.
-    pub held: u32,
+    /// Frames to which it was granted rights.
+    pub granted: u32,
     /// Slices that it owns.
     pub slices: u32,
     /// Pages of its that the software TLB holds.

@@ -6,7 +6,7 @@ use crate::region::Region;
 use crate::rt::cell::Cell;
 use crate::rt::{loader, memory};
 use crate::{programs, schedule};
-use aegis_abi::limits::PAGE_BYTES;
+use aegis_abi::limits::{LIST_FRAMES, PAGE_BYTES};
 use aegis_abi::{Error, Image, ImageError, Pid};
 use core::fmt;
 
@@ -217,14 +217,18 @@ impl Frames {
         }
     }
 
-    /// Gives all to an environment; the first, its state, is kept, too.
+    /// Gives all but the first to an environment. The first, its state, is shared by the two.
     fn hand_over(mut self, pid: Pid) -> Result<(), Error> {
-        let state = self.first;
-        while self.count > 0 {
-            loader::hand_over(self.first, pid, self.first == state)?;
-            self.first += 1;
-            self.count -= 1;
+        while self.count > 1 {
+            let mut list = [0; LIST_FRAMES];
+            let count = (self.count - 1).min(LIST_FRAMES as u32);
+            let last = self.first + self.count;
+            list.iter_mut().zip(last - count..last).for_each(|(place, frame)| *place = frame);
+            memory::give(&list[..count as usize], pid)?;
+            self.count -= count;
         }
+        // It is the process' representative's.
+        self.count = 0;
         Ok(())
     }
 }

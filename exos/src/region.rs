@@ -38,23 +38,33 @@ impl Frame {
         memory::allocate(frame).map(Frame)
     }
 
-    /// The frame with this number, which another environment shares with this one. (If it does not, mapping it succeeds, and touching it
-    /// faults.)
+    /// The frame with this number, to which another environment has granted this one rights. (If it has not, mapping it
+    /// succeeds, and touching it faults.)
     pub fn shared(frame: u32) -> Frame {
         Frame(frame)
     }
 
-    /// Gives an environment rights to it, which this one owns; `None` takes them away.
+    /// Grants an environment rights to it, until this value goes; `None` withdraws them.
     ///
     /// # Errors
     /// Those of the kernel's call `p_add`.
-    pub fn share(&self, with: Pid, rights: Option<Rights>) -> Result<(), aegis_abi::Error> {
+    pub fn grant(&self, with: Pid, rights: Option<Rights>) -> Result<(), aegis_abi::Error> {
         let protection = match rights {
             None => 0,
             Some(Rights::ReadOnly) => READ,
             Some(Rights::ReadWrite) => READ_WRITE,
         };
-        memory::share(self.0, with, protection)
+        memory::grant(self.0, with, protection)
+    }
+
+    /// Gives it to an environment, of which this one is a writer, or which accepts it.
+    ///
+    /// # Errors
+    /// Those of the kernel's call `p_give`. The frame is given back then.
+    pub fn give(self, to: Pid) -> Result<(), aegis_abi::Error> {
+        memory::give(&[self.0], to)?;
+        core::mem::forget(self);
+        Ok(())
     }
 
     /// Its number.

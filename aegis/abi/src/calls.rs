@@ -27,10 +27,11 @@ macro_rules! for_each_call {
 
             /// Makes environment number `n`, or any if it is [`ANY`]($crate::calls::ANY), and returns its name. `env` points to its
             /// [`Env`]($crate::Env), aligned to 4, whose frames are checked against the caller's rights; the new environment then
-            /// has the rights to them that its context uses. It has no slice yet. The caller becomes its writer and holds a
-            /// reference. Number 0 is the first environment's for good. (Thesis .8)
+            /// has a share of each of them, with the rights that its context uses. It has no slice yet. The caller becomes its
+            /// writer and holds a reference. Number 0 is the first environment's for good. (Thesis .8)
             ///
-            /// Errors: `NoSuchEnvironment`, `EnvironmentTaken`, `NoEnvironment`, and those of `e_set`.
+            /// Errors: `NoSuchEnvironment`, `EnvironmentTaken`, `NoEnvironment`, and those of `e_set`; `NotPermitted` also for
+            /// a frame of which the caller holds no share; `Again` while the number is being taken from the dead.
             4 e_alloc(n: u32, env: $crate::UserPtr) -> $crate::Pid;
 
             /// Takes a reference to the environment `pid`. (Thesis .8)
@@ -84,26 +85,57 @@ macro_rules! for_each_call {
             /// `BadLength`, `Unmapped`, `PageEnd`.
             14 e_write(pid: $crate::Pid, offset: u32, from: $crate::UserPtr, bytes: u32) -> ();
 
-            /// Allocates the frame `frame`, or any if it is [`ANY`]($crate::calls::ANY), to the caller, with
-            /// all rights and filled with zeros; returns its number. (Thesis .9)
+            /// Allocates the frame `frame`, or any if it is [`ANY`]($crate::calls::ANY), to the caller, which then
+            /// holds the only share of it. The frame is filled with zeros. Returns its number. (Thesis .9)
             ///
-            /// Errors: `NoSuchFrame`, `FrameTaken`. `NoMemory` when no frame is free, or those that are wait for environments that own fewer
-            /// than [`RESERVED_FRAMES`]($crate::limits::RESERVED_FRAMES), and the caller does not; `TryAgain` when it is such a one, and
-            /// frames for it are being revoked.
+            /// Errors: `NoSuchFrame`, `FrameTaken`. `NoMemory` when no frame is free, or those that are wait for
+            /// environments that hold shares of fewer than [`RESERVED_FRAMES`]($crate::limits::RESERVED_FRAMES),
+            /// and the caller does not; `TryAgain` when it is such a one, and frames for it are being revoked;
+            /// `Again` while the kernel takes frames from the dead, or by force.
             16 p_alloc(frame: u32) -> u32;
 
-            /// Gives up the caller's rights to `frame` and breaks every binding that rests on them. When nobody has a
-            /// right left, the frame is zeroed and free. (Thesis .9)
+            /// Gives up the caller's share of `frame`, and with it what the caller has granted; or the rights that
+            /// it was granted. Bindings that rest on these rights are broken. When no share is left, the frame is
+            /// free. Whoever holds the only share that is left may write the frame. (Thesis .9)
             ///
-            /// Errors: `NoSuchFrame`, `FrameFree`, `NotPermitted`.
+            /// Errors: `NoSuchFrame`, `FrameFree`, `NotPermitted`; `Again`.
             17 p_unref(frame: u32) -> ();
 
-            /// Gives the environment `pid` rights to `frame`, of which the caller is the owner: 1 ([`READ`]($crate::calls::READ)) or 3
-            /// ([`READ_WRITE`]($crate::calls::READ_WRITE)) in place of what it had; 0 takes them away. Bindings that rest on a right
-            /// that is gone are broken. (Thesis .9)
+            /// Grants the environment `pid` rights to `frame`, of which the caller holds a share: 1
+            /// ([`READ`]($crate::calls::READ)) or 3 ([`READ_WRITE`]($crate::calls::READ_WRITE)) in place of what it
+            /// had; 0 withdraws them, and breaks the bindings that rest on them. A grant costs the grantee nothing.
+            /// It ends, too, when the caller gives up its share, or dies. Of several environments with a share one
+            /// at a time has grants. (Thesis .9)
             ///
-            /// Errors: `BadProtection`, also for the owner itself; `NoSuchEnvironment`, `NoSuchFrame`, `FrameFree`, `NotPermitted`.
+            /// Errors: `BadProtection`, also for the caller itself; `NoSuchEnvironment`, `NoSuchFrame`,
+            /// `FrameFree`; `NotPermitted` when the caller holds no share, or lacks the right itself; `Shared` when
+            /// `pid` holds a share; `Granted` when grants of another stand; `Again`.
             18 p_add(prot: u32, pid: $crate::Pid, frame: u32) -> ();
+
+            /// Gives the caller's shares of frames, as `p_unref` ends them, to the environment `pid`, with the
+            /// rights that the caller has. `list` points to the `count` numbers of frames, aligned to 4. Returns
+            /// how many frames were given, from the first on. The caller is a writer of `pid`, or `pid` accepts
+            /// frames from it. (Not in the thesis.)
+            ///
+            /// Errors: `Misaligned`, `BadLength`, `Unmapped`, `PageEnd`; `TooLong` beyond
+            /// [`LIST_FRAMES`]($crate::limits::LIST_FRAMES) frames; `NoSuchEnvironment`; `BadProtection` for the
+            /// caller itself; `NotAccepted`; for each frame `NoSuchFrame`, `FrameFree`, `NotPermitted` when the
+            /// caller holds no share; `Again`.
+            19 p_give(pid: $crate::Pid, list: $crate::UserPtr, count: u32) -> u32;
+
+            /// Lets the environment `pid` have a share of each of the frames in a list, of which the caller holds
+            /// shares, with the rights `prot`, [`READ`]($crate::calls::READ) or
+            /// [`READ_WRITE`]($crate::calls::READ_WRITE), in place of what it had. The caller may name itself, to
+            /// have fewer rights. Returns how many frames were shared. (Not in the thesis.)
+            ///
+            /// Errors: as `p_give`; `BadProtection`; `NotPermitted` also when the caller lacks the right itself.
+            20 p_share(pid: $crate::Pid, prot: u32, list: $crate::UserPtr, count: u32) -> u32;
+
+            /// Accepts up to `frames` frames from the environment `pid`, by `p_give` or `p_share`, in place of what
+            /// was accepted before. (Not in the thesis.)
+            ///
+            /// Errors: `NoSuchEnvironment`.
+            21 p_accept(pid: $crate::Pid, frames: u32) -> ();
 
             /// Writes `bytes` bytes from `text` to the console.
             ///

@@ -3,7 +3,7 @@
 /// Declares [`Error`] with its codes, texts and conversions from one list.
 macro_rules! errors {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
-        /// Why a call failed. A failed call has changed nothing, but for what `TryAgain` says.
+        /// Why a call failed. A failed call has changed nothing, but for what `TryAgain` and `Again` say.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(u32)]
         pub enum Error { $($(#[$doc])* $name = $code,)* }
@@ -89,6 +89,16 @@ errors! {
     Suspended = 30, "the environment is suspended";
     /// The slice owes turns, or is over and not given up, or a transfer waits for it: it is freed or allocated later.
     Owing = 31, "the slice owes turns";
+    /// The call has done a part of its work, as much as the kernel does at once: make it again, with the same
+    /// arguments.
+    Again = 32, "more of the same call is to be done";
+    /// The environment holds a share of the frame, which nobody withdraws.
+    Shared = 33, "the environment holds a share of the frame";
+    /// Another environment, which holds a share of the frame too, has granted rights to it, and has not withdrawn
+    /// them yet.
+    Granted = 34, "another environment's grants of the frame stand";
+    /// The environment takes no frames, or fewer, from the caller.
+    NotAccepted = 35, "the environment accepts no such frames";
 }
 
 impl core::fmt::Display for Error {

@@ -12,38 +12,42 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Frame {
-    /// The environments that may read it, a bit each. Those of the kernel's that everybody may read have all.
+    /// The environments that may read it, a bit each: those with a share or a grant. A public frame of the
+    /// kernel has all.
     pub readers: u64,
     /// The environments that may write it, all of them readers.
     pub writers: u64,
+    /// The environments that hold a share of it, all of them readers. The other readers hold grants.
+    pub sharers: u64,
     /// STLB halves, guaranteed mappings, save areas and queues that name it.
     pub bindings: u16,
-    /// Neighbours on the free list; frame 0, which is never free, stands for the list's head.
+    /// Neighbours on a list of free frames; 0: none.
     pub next: u16,
     /// See `next`.
     pub previous: u16,
     /// See [`Frame::owner`].
     pub owner: u8,
-    /// 1 if it may hold something, so that it must be zeroed before it is given away.
+    /// 1 if it may hold something, so that it must be zeroed before it is allocated.
     pub dirty: u8,
 }
 
-/// To whom a frame belongs.
+/// The owner of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Owner {
-    /// To nobody: it is free.
+    /// None: the frame is free, or will be when nothing names it any more.
     Nobody,
-    /// To the kernel, for good.
+    /// The kernel, for good.
     Kernel,
-    /// To the environment with this number.
+    /// Of the environments that hold a share, the one whose grants stand.
     Environment(usize),
 }
 
 impl Frame {
-    /// A frame of nobody's that is on no list: all zeros.
-    pub const UNUSED: Frame = Frame { readers: 0, writers: 0, bindings: 0, next: 0, previous: 0, owner: 0, dirty: 0 };
+    /// A frame without an owner that is on no list: all zeros.
+    pub const UNUSED: Frame =
+        Frame { readers: 0, writers: 0, sharers: 0, bindings: 0, next: 0, previous: 0, owner: 0, dirty: 0 };
 
-    /// To whom it belongs: 0 nobody, 1 the kernel, from 2 on an environment's number plus 2.
+    /// Its owner: 0 nobody, 1 the kernel, from 2 on an environment's number plus 2.
     pub fn owner(&self) -> Owner {
         match self.owner {
             0 => Owner::Nobody,
@@ -52,7 +56,7 @@ impl Frame {
         }
     }
 
-    /// Notes to whom it belongs.
+    /// Sets the owner.
     pub fn set_owner(&mut self, owner: Owner) {
         self.owner = match owner {
             Owner::Nobody => 0,
@@ -162,7 +166,7 @@ pub struct ExposedInfo {
     pub clock_rate: Column,
     /// Software bindings of each frame, a half-word: [`Frame::bindings`].
     pub p_refcnt: Column,
-    /// Access list of each frame: [`Frame::readers`] and [`Frame::writers`].
+    /// Access lists of each frame: [`Frame::readers`], [`Frame::writers`] and [`Frame::sharers`].
     pub p_acl: Column,
     /// Which frames are whose, a byte: [`Frame::owner`].
     pub p_map: Column,

@@ -5,13 +5,11 @@ use crate::environment::check_lo;
 use crate::frame::{Frames, Right};
 use crate::machine::Machine;
 use crate::name::{asid, number_of_tag};
+use crate::withdrawal::stretch;
 use aegis_abi::limits::{PAGE_SHIFT, USER_END};
 use aegis_abi::{Error, Lo, UserVa};
 use core::ops::Range;
 use stlb::{Edit, Geometry, Line, Registers};
-
-/// From so many pages on, one scan of the whole table costs less than a probe for each.
-const LONG_RANGE: u32 = 1024;
 
 impl<M: Machine> Kernel<M> {
     /// The call `tlbwr`.
@@ -87,8 +85,10 @@ impl<M: Machine> Kernel<M> {
 
     /// Puts a page of the running environment into the STLB; what the hardware TLB is to hold for its pair.
     fn insert(&mut self, context: u32, half: usize, lo: Lo) -> Registers {
-        let Kernel { machine, frames, .. } = self;
+        let current = self.current();
+        let Kernel { machine, frames, lines, .. } = self;
         let inserted = machine.stlb().insert(context, half, lo);
+        lines.mark(current, stretch::<M::Geometry>(context));
         frames.bind(lo.pfn());
         if inserted.previous.v() {
             frames.unbind(inserted.previous.pfn());
@@ -105,9 +105,6 @@ impl<M: Machine> Kernel<M> {
     /// Replaces what environment `number` has cached for the pages `range` by what `edit` makes of it.
     pub(crate) fn edit_range(&mut self, number: usize, range: Range<u32>, mut edit: impl FnMut(&Frames, Lo) -> Lo) {
         let mut edit = |frames: &Frames, page, lo| if range.contains(&page) { edit(frames, lo) } else { lo };
-        if range.len() as u32 >= LONG_RANGE {
-            return self.edit_all(number, edit);
-        }
         let tag = self.tag(number);
         let pages = M::Geometry::PAGES as u32;
         for pair in range.start / pages..range.end.div_ceil(pages) {
@@ -119,23 +116,11 @@ impl<M: Machine> Kernel<M> {
             }
         }
     }
-
-    /// Replaces all that environment `number` has cached, page by page, by what `edit` makes of it.
-    pub(crate) fn edit_all(&mut self, number: usize, mut edit: impl FnMut(&Frames, u32, Lo) -> Lo) {
-        let tag = self.tag(number);
-        let Kernel { machine, frames, .. } = self;
-        machine.stlb().scan(M::Geometry::TAG_MASK, tag, |line| edit_line(machine, frames, number, line, &mut edit));
-    }
-
-    /// Deletes all that environment `number` has cached.
-    pub(crate) fn flush(&mut self, number: usize) {
-        self.edit_all(number, |_, _, _| Lo::INVALID);
-    }
 }
 
 /// Replaces the valid halves of one line of environment `number` by what `edit` makes of them, in the hardware TLB and in
 /// the frames' counts; the caller does it in the STLB.
-fn edit_line<M: Machine>(
+pub(crate) fn edit_line<M: Machine>(
     machine: &M,
     frames: &mut Frames,
     number: usize,

@@ -1,12 +1,14 @@
 //! The calls: each checks everything, then acts.
 
 use crate::Kernel;
+use crate::budget::Budget;
 use crate::dispatch::Calls;
-use crate::environment::Context;
+use crate::environment::{Accepted, Context, Unfinished};
 use crate::frame::{Owner, Right};
 use crate::kernel::FIRST;
 use crate::machine::Machine;
-use aegis_abi::limits::{ENV_DATA_BYTES, ENVS};
+use crate::name::number_of_tag;
+use aegis_abi::limits::ENV_DATA_BYTES;
 use aegis_abi::{Env, Error, Lo, Pid, UserPtr, UserVa, calls};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -28,16 +30,15 @@ impl<M: Machine> Calls for Kernel<M> {
 
     #[inline(never)]
     fn e_alloc(&mut self, n: u32, env: UserPtr) -> Result<Pid, Error> {
-        let number = match n {
-            calls::ANY => (FIRST + 1..ENVS).find(|&n| !self.is_alive(n)).ok_or(Error::NoEnvironment)?,
-            n if n as usize >= ENVS => return Err(Error::NoSuchEnvironment),
-            // The first environment has rights that nobody inherits.
-            n if n as usize == FIRST || self.is_alive(n as usize) => return Err(Error::EnvironmentTaken),
-            n => n as usize,
-        };
+        let number = self.choose_number(Some(n).filter(|&n| n != calls::ANY))?;
         let context = self.given_context(env)?;
+        let current = self.current();
+        let is_the_kernels = |frame| self.frames.owner(frame) == Owner::Kernel;
+        if !context.named().all(|(frame, _)| is_the_kernels(frame) || self.frames.shares(current, frame)) {
+            return Err(Error::NotPermitted);
+        }
         // Point of no return.
-        Ok(self.create(number, context, self.current()))
+        Ok(self.create(number, context, current))
     }
 
     #[inline(never)]
@@ -50,17 +51,16 @@ impl<M: Machine> Calls for Kernel<M> {
 
     #[inline(never)]
     fn e_unref(&mut self, pid: Pid) -> Result<(), Error> {
-        let number = self.lookup(pid)?;
-        let holder = 1 << self.current();
-        let references = &mut self.environments[number].record.references;
-        if *references & holder == 0 {
+        let number = self.lookup_even_dead(pid)?;
+        if self.environments[number].record.references >> self.current() & 1 == 0 {
             return Err(Error::NotPermitted);
         }
         // Point of no return.
-        *references &= !holder;
-        if *references == 0 {
-            self.end_environment(number);
+        self.drop_reference(self.current(), number);
+        if !self.is_alive(number) {
+            self.bury(Some(number), &mut Budget::new());
         }
+        self.go_on_if_alive();
         Ok(())
     }
 
@@ -74,10 +74,24 @@ impl<M: Machine> Calls for Kernel<M> {
 
     #[inline(never)]
     fn e_free(&mut self, pid: Pid) -> Result<(), Error> {
-        let number = self.lookup_to_write(pid)?;
-        // Point of no return.
-        self.end_environment(number);
-        Ok(())
+        let current = self.current();
+        let number = match self.lookup_to_write(pid) {
+            Ok(number) => {
+                // Point of no return.
+                self.destroy(number);
+                self.drop_reference(current, number);
+                number
+            }
+            Err(Error::NoSuchEnvironment) => self.destruction_under_way(pid)?,
+            Err(error) => return Err(error),
+        };
+        let is_done = self.bury(Some(number), &mut Budget::new());
+        if !self.is_alive(current) {
+            self.reschedule();
+            return Ok(());
+        }
+        self.environments[current].unfinished = (!is_done).then_some(Unfinished::Destruction(pid));
+        if is_done { Ok(()) } else { Err(Error::Again) }
     }
 
     #[inline(never)]
@@ -115,8 +129,7 @@ impl<M: Machine> Calls for Kernel<M> {
 
     #[inline(never)]
     fn tlbflush(&mut self) -> Result<(), Error> {
-        self.flush(self.current());
-        Ok(())
+        if self.flush(self.current(), &mut Budget::new()) { Ok(()) } else { Err(Error::Again) }
     }
 
     #[inline(never)]
@@ -134,42 +147,35 @@ impl<M: Machine> Calls for Kernel<M> {
     #[inline(never)]
     fn p_unref(&mut self, frame: u32) -> Result<(), Error> {
         let current = self.current();
-        self.frames.check_holder(current, frame)?;
-        // Point of no return.
-        self.give_up(current, frame);
-        Ok(())
+        match self.frames.check_holder(current, frame) {
+            Ok(()) => self.leave_frame(frame),
+            Err(Error::NoSuchFrame) => Err(Error::NoSuchFrame),
+            Err(error) => self.finish(frame, error).map(drop),
+        }
     }
 
     #[inline(never)]
     fn p_add(&mut self, prot: u32, pid: Pid, frame: u32) -> Result<(), Error> {
-        let right = match prot {
-            0 => None,
-            calls::READ => Some(Right::Read),
-            calls::READ_WRITE => Some(Right::Write),
-            _ => return Err(Error::BadProtection),
-        };
-        let current = self.current();
-        self.frames.check_holder(current, frame)?;
-        if self.frames.owner(frame) != Owner::Environment(current) {
-            return Err(Error::NotPermitted);
-        }
-        let number = self.lookup(pid)?;
-        if number == current {
-            return Err(Error::BadProtection);
-        }
+        let right = if prot == 0 { None } else { Some(protection(prot)?) };
+        self.grant(right, pid, frame)
+    }
+
+    #[inline(never)]
+    fn p_give(&mut self, pid: Pid, list: UserPtr, count: u32) -> Result<u32, Error> {
+        self.give_frames(pid, list, count)
+    }
+
+    #[inline(never)]
+    fn p_share(&mut self, pid: Pid, prot: u32, list: UserPtr, count: u32) -> Result<u32, Error> {
+        self.share_frames(pid, protection(prot)?, list, count)
+    }
+
+    #[inline(never)]
+    fn p_accept(&mut self, pid: Pid, frames: u32) -> Result<(), Error> {
+        self.lookup(pid)?;
         // Point of no return.
-        match right {
-            None => {
-                self.leave(number, frame);
-            }
-            Some(right) => {
-                if right == Right::Read && self.frames.has(number, frame, Right::Write) {
-                    self.break_bindings(number, frame, Right::Write);
-                    self.frames.protect(number, frame);
-                }
-                self.frames.add(number, frame, right);
-            }
-        }
+        let current = self.current();
+        self.environments[current].accepted = Accepted { from: pid, frames };
         Ok(())
     }
 
@@ -310,11 +316,36 @@ impl<M: Machine> Kernel<M> {
         if may { Ok(n) } else { Err(Error::NotPermitted) }
     }
 
-    /// Destroys an environment; where the running one is gone with it, another one runs.
-    fn end_environment(&mut self, number: usize) {
-        self.destroy(number);
+    /// Takes the reference of environment `holder` to `number` away, and with the last one the environment.
+    fn drop_reference(&mut self, holder: usize, number: usize) {
+        let references = &mut self.environments[number].record.references;
+        *references &= !(1 << holder);
+        let is_the_last = *references & !self.dying == 0;
+        if is_the_last && self.is_alive(number) {
+            self.destroy(number);
+        }
+        self.free_number(number);
+    }
+
+    /// The number of an environment that the running one has begun to destroy.
+    fn destruction_under_way(&self, pid: Pid) -> Result<usize, Error> {
+        let is_it = self.environment().unfinished == Some(Unfinished::Destruction(pid));
+        if is_it { Ok(number_of_tag(pid.0)) } else { Err(Error::NoSuchEnvironment) }
+    }
+
+    /// Where the running environment is gone, another one runs.
+    fn go_on_if_alive(&mut self) {
         if !self.is_alive(self.current()) {
             self.reschedule();
         }
+    }
+}
+
+/// The right that an argument names.
+fn protection(prot: u32) -> Result<Right, Error> {
+    match prot {
+        calls::READ => Ok(Right::Read),
+        calls::READ_WRITE => Ok(Right::Write),
+        _ => Err(Error::BadProtection),
     }
 }

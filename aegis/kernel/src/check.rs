@@ -2,23 +2,30 @@
 //! it.
 
 use crate::Kernel;
-use crate::environment::{Context, Environment};
+use crate::environment::{Accepted, Context, Environment};
 use crate::frame::{Owner, Right};
 use crate::interrupt::Producer;
+use crate::kernel::FIRST;
 use crate::machine::{Live, Machine};
 use crate::name::number_of_tag;
 use crate::slice::Slice;
+use crate::withdrawal::STRETCH as LINE_STRETCH;
 use aegis_abi::Lo;
 use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{ENVS, PAGE_SHIFT, SLICES};
 use core::fmt;
-use stlb::{Edit, Geometry, Line};
+use stlb::{Edit, Geometry, Line, SLOTS};
 
 /// What does not hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Inconsistency {
     /// A line of the STLB belongs to no living environment.
     OrphanLine {
+        /// Its tag word.
+        context: u32,
+    },
+    /// A line stands in a stretch that is not marked for its environment.
+    NoMark {
         /// Its tag word.
         context: u32,
     },
@@ -93,16 +100,18 @@ impl<M: Machine> Kernel<M> {
     fn check_rights(&self) -> Result<(), Inconsistency> {
         let mut result = Ok(());
         self.machine.stlb().scan(0, 0, |line| {
-            let environment = number_of_tag(line.context);
-            let found = if line.context & M::Geometry::TAG_MASK != self.tag(environment) {
-                Err(Inconsistency::OrphanLine { context: line.context })
-            } else {
-                let rights = line.lo.iter().try_for_each(|&lo| self.check_right(environment, lo));
-                rights.and(self.check_guaranteed(environment, &line))
-            };
-            result = result.and(found);
+            result = result.and(self.check_line(&line));
             Edit::Keep
         });
+        for stretch in 0..SLOTS / LINE_STRETCH {
+            let slots = stretch * LINE_STRETCH..(stretch + 1) * LINE_STRETCH;
+            self.machine.stlb().scan_slots(slots, 0, 0, |line| {
+                if !self.lines.is_marked(number_of_tag(line.context), stretch) {
+                    result = result.and(Err(Inconsistency::NoMark { context: line.context }));
+                }
+                Edit::Keep
+            });
+        }
         result?;
         for (number, environment) in self.environments.iter().enumerate() {
             for mapping in &environment.context.guaranteed {
@@ -110,6 +119,19 @@ impl<M: Machine> Kernel<M> {
             }
         }
         Ok(())
+    }
+
+    fn check_line(&self, line: &Line) -> Result<(), Inconsistency> {
+        let environment = number_of_tag(line.context);
+        let is_somebodys = self.is_alive(environment) || self.is_dying(environment);
+        if !is_somebodys || line.context & M::Geometry::TAG_MASK != self.tag(environment) {
+            return Err(Inconsistency::OrphanLine { context: line.context });
+        }
+        if self.sweeps.is_due(environment) || self.is_dying(environment) {
+            return Ok(());
+        }
+        line.lo.iter().try_for_each(|&lo| self.check_right(environment, lo))?;
+        self.check_guaranteed(environment, line)
     }
 
     fn check_right(&self, environment: usize, lo: Lo) -> Result<(), Inconsistency> {
@@ -132,23 +154,41 @@ impl<M: Machine> Kernel<M> {
     fn check_frames(&self) -> Result<(), Inconsistency> {
         let frames = &self.frames;
         for frame in 0..frames.total() {
+            let (sharers, writers) = (frames.sharers(frame), frames.writers(frame));
             let consistent = match frames.owner(frame) {
-                Owner::Nobody => frames.holders(frame) == 0 && frames.bindings(frame) == 0,
-                Owner::Kernel => true,
-                Owner::Environment(number) => frames.has(number, frame, Right::Read),
+                Owner::Nobody => frames.holders(frame) == 0,
+                Owner::Kernel => sharers == 0,
+                Owner::Environment(number) => {
+                    let is_whole = !sharers.is_power_of_two() || writers & sharers != 0;
+                    frames.shares(number, frame) && is_whole && self.is_marked(frame)
+                }
             };
-            if !consistent || frames.writers(frame) & !frames.holders(frame) != 0 {
+            if !consistent || (writers | sharers) & !frames.holders(frame) != 0 {
                 return Err(Inconsistency::Holders { frame });
             }
         }
+        let is_free = |frame: u32| frames.owner(frame) == Owner::Nobody && frames.bindings(frame) == 0;
+        let is_parting = |frame: u32| frames.owner(frame) == Owner::Nobody && frames.bindings(frame) != 0;
         let on_list = frames.free_list().take(frames.total() as usize);
-        let (listed, all_free) =
-            on_list.fold((0, true), |(n, free), frame| (n + 1, free && frames.owner(frame) == Owner::Nobody));
-        let free = (0..frames.total()).filter(|&frame| frames.owner(frame) == Owner::Nobody).count();
-        if !all_free || listed != free || free as u32 != frames.free() {
+        let (listed, all_free) = on_list.fold((0, true), |(n, free), frame| (n + 1, free && is_free(frame)));
+        let free = (0..frames.total()).filter(|&frame| is_free(frame)).count();
+        let parting = (0..frames.total()).filter(|&frame| is_parting(frame)).count();
+        if !all_free || listed != free || (free as u32, parting as u32) != (frames.free(), frames.parting()) {
             return Err(Inconsistency::FreeList);
         }
         self.check_counts()
+    }
+
+    /// Is the stretch of frame `n` marked for all of its holders?
+    fn is_marked(&self, n: u32) -> bool {
+        let mut holders = self.frames.holders(n);
+        while holders != 0 {
+            if !self.frames.is_marked(holders.trailing_zeros() as usize, n) {
+                return false;
+            }
+            holders &= holders - 1;
+        }
+        true
     }
 
     /// Recounts the bindings of every frame.
@@ -190,39 +230,43 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn check_environments(&self) -> Result<(), Inconsistency> {
-        let (mut held, mut owned) = ([0; ENVS], [0; ENVS]);
-        for frame in (0..self.frames.total()).filter(|&frame| self.frames.owner(frame) != Owner::Kernel) {
-            if let Owner::Environment(number) = self.frames.owner(frame) {
-                owned[number] += 1;
-            }
-            let mut holders = self.frames.holders(frame);
-            while holders != 0 {
-                held[holders.trailing_zeros() as usize] += 1;
-                holders &= holders - 1;
+        let mut shares = [0; ENVS];
+        for frame in 0..self.frames.total() {
+            let mut sharers = self.frames.sharers(frame);
+            while sharers != 0 {
+                shares[sharers.trailing_zeros() as usize] += 1;
+                sharers &= sharers - 1;
             }
         }
         let living = self.living();
         for (number, environment) in self.environments.iter().enumerate() {
-            let Environment { record, context, timer, producer, repossessed, unrecorded } = environment;
-            let &Record { writers, references, started, suspended, .. } = record;
-            let consistent = match record.pid() {
-                Some(pid) => number_of_tag(pid.0) == number && references != 0,
-                None => {
-                    let rest = (writers, references, started, suspended, *timer, *producer);
-                    rest == (0, 0, 0, 0, None, Producer::NEW)
-                        && (held[number], repossessed, unrecorded) == (0, &0, &0)
-                        && *context == Context::EMPTY
-                }
+            let &Record { writers, references, .. } = &environment.record;
+            let consistent = match environment.pid() {
+                Some(pid) => number_of_tag(pid.0) == number && references & living != 0 && !self.is_dying(number),
+                None => self.is_dying(number) || self.is_nothing_left(number),
             };
-            let named = writers | references;
+            let may_be_new = !self.is_alive(number) && !self.is_dying(number) && references == 0 && number != FIRST;
             if !consistent
-                || named & !living != 0
-                || (self.frames.held(number), self.frames.owned(number)) != (held[number], owned[number])
+                || (writers | references) & !(living | self.dying) != 0
+                || self.frames.owned(number) != shares[number]
+                || self.numbers.contains(number) != may_be_new
             {
                 return Err(Inconsistency::Environment { number });
             }
         }
         Ok(())
+    }
+
+    /// Of an environment that has ended, and is not dying, is nothing left but its name?
+    fn is_nothing_left(&self, number: usize) -> bool {
+        let Environment { record, context, timer, producer, repossessed, unrecorded, accepted, unfinished } =
+            &self.environments[number];
+        let &Record { generation, references, .. } = record;
+        let rest = (*timer, *producer, *repossessed, *unrecorded, *accepted, *unfinished);
+        *record == Record { generation, references, ..Record::NONE }
+            && rest == (None, Producer::NEW, 0, 0, Accepted::NONE, None)
+            && *context == Context::EMPTY
+            && (0..self.frames.total()).all(|n| !self.frames.is_held(number, n))
     }
 
     fn check_schedule(&self) -> Result<(), Inconsistency> {

@@ -124,7 +124,7 @@ impl Context {
         context.queue = check_structure::<InterruptQueue>(frames, env, given.iq)?;
         context.vector = check_structure::<RepossessionVector>(frames, env, given.vector)?;
         for &frame in given.reserved.iter().filter(|&&frame| frame != Env::NO_FRAME) {
-            frames.check_holder(env, frame)?;
+            frames.check_share(env, frame, Right::Read)?;
         }
         context.reserved = given.reserved;
         for mapping in given.xl.iter().filter(|mapping| mapping.va != 0) {
@@ -171,6 +171,12 @@ impl Context {
         places.map(|address| (address >> PAGE_SHIFT, Right::Write)).chain(mappings)
     }
 
+    /// The frames that the context names, with the right that it needs: those that it binds, and the reserved ones.
+    pub fn named(&self) -> impl Iterator<Item = (u32, Right)> {
+        let reserved = self.reserved.iter().filter(|&&frame| frame != Env::NO_FRAME);
+        self.bound().chain(reserved.map(|&frame| (frame, Right::Read)))
+    }
+
     /// The frames that the context binds, one entry a binding.
     pub fn bound_frames(&self) -> impl Iterator<Item = u32> {
         self.bound().map(|(frame, _)| frame)
@@ -212,7 +218,7 @@ fn check_structure<T>(frames: &Frames, env: usize, address: u32) -> Result<Optio
 }
 
 /// The right on which a mapping rests.
-fn right(lo: Lo) -> Right {
+pub fn right(lo: Lo) -> Right {
     if lo.w() { Right::Write } else { Right::Read }
 }
 
@@ -241,6 +247,38 @@ pub struct Environment {
     pub repossessed: u32,
     /// Frames taken when there was none.
     pub unrecorded: u32,
+    /// Whose frames it accepts, and how many.
+    pub accepted: Accepted,
+    /// A call that has answered `Again`, and is to end well when it is made again.
+    pub unfinished: Option<Unfinished>,
+}
+
+/// Frames that an environment accepts from another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Accepted {
+    /// From whom; 0: nobody.
+    pub from: Pid,
+    /// How many more.
+    pub frames: u32,
+}
+
+impl Accepted {
+    /// None.
+    pub const NONE: Accepted = Accepted { from: Pid(0), frames: 0 };
+}
+
+/// A call that is to be made again, though what it names is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unfinished {
+    /// It gives up frames, and has withdrawn all rights, but not broken all bindings.
+    Frames {
+        /// The first frame that it names.
+        first: u32,
+        /// What it returns.
+        result: u32,
+    },
+    /// It destroys the environment of this name.
+    Destruction(Pid),
 }
 
 impl Environment {
@@ -252,6 +290,8 @@ impl Environment {
         producer: Producer::NEW,
         repossessed: 0,
         unrecorded: 0,
+        accepted: Accepted::NONE,
+        unfinished: None,
     };
 
     /// Its name, if it lives.

@@ -79,8 +79,8 @@ impl<M: Machine> Kernel<M> {
             clock_tick: info_word(offset_of!(Info, counters) + offset_of!(Counters, ticks)),
             clock_rate: info_word(offset_of!(Info, clock_rate)),
             p_refcnt: page.field(offset_of!(Frame, bindings), size_of::<u16>()),
-            // Two sets, one behind the other.
-            p_acl: page.field(offset_of!(Frame, readers), 2 * SET),
+            // Three sets, one behind the other.
+            p_acl: page.field(offset_of!(Frame, readers), 3 * SET),
             p_map: page.field(offset_of!(Frame, owner), size_of::<u8>()),
             page,
             e_refcnt: env.field(offset_of!(EnvironmentRecord, references), SET),
@@ -98,4 +98,7 @@ impl<M: Machine> Kernel<M> {
     }
 }
 
-const _: () = assert!(offset_of!(Frame, writers) == offset_of!(Frame, readers) + SET);
+const _: () = {
+    let readers = offset_of!(Frame, readers);
+    assert!(offset_of!(Frame, writers) == readers + SET && offset_of!(Frame, sharers) == readers + 2 * SET);
+};

@@ -35,9 +35,9 @@ impl Focus {
         }
     }
 
-    /// An environment is gone: what it had goes back to whoever gave it.
-    pub fn forget(&mut self, number: usize) {
-        self.holders.retain(|&holder| usize::from(holder) != number);
+    /// The environments of a set are gone: what they had goes back to whoever gave it.
+    pub fn forget(&mut self, set: u64) {
+        self.holders.retain(|&holder| set >> holder & 1 == 0);
     }
 
     /// The environments that are named.

@@ -48,6 +48,7 @@ impl<M: Machine> Kernel<M> {
             if self.schedule.rate.is_some() {
                 self.schedule.early = 0;
                 self.schedule.idle = true;
+                self.work_while_idle();
                 self.machine.idle();
                 return Ok(());
             }

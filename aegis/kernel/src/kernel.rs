@@ -1,7 +1,9 @@
 //! The kernel's state, and what happens on a call, a miss, and an exception that nobody handles.
 
+use crate::budget::Budget;
 #[cfg(feature = "checked")]
 use crate::checked::Checking;
+use crate::death::Numbers;
 use crate::dispatch::dispatch;
 use crate::environment::{Context, Environment};
 use crate::exposed::Paged;
@@ -9,13 +11,15 @@ use crate::focus::Focus;
 use crate::frame::{Frames, Owner, Right};
 use crate::interrupt::{Due, Producer};
 use crate::machine::{Machine, Refill};
+use crate::marks::Marks;
 use crate::name::{asid, number_of_tag};
 use crate::revocation::Revocation;
 use crate::schedule::Schedule;
 use crate::slice::Slices;
+use crate::withdrawal::{LINE_MARKS, Sweeps};
 use aegis_abi::exposed::Environment as Record;
-use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, GUARANTEED_MAPPINGS, PAGE_SHIFT};
-use aegis_abi::{Error, Lo, Pid, status};
+use aegis_abi::limits::{ENVS, GUARANTEED_MAPPINGS, PAGE_SHIFT};
+use aegis_abi::{Error, Lo, Pid};
 use stlb::Geometry;
 
 /// The exception code of a TLB miss on a load or a fetch.
@@ -39,6 +43,14 @@ pub struct Kernel<M> {
     pub(crate) due: Option<Due>,
     /// The environment whose registers are in the floating-point unit.
     pub(crate) fpu_user: Option<usize>,
+    /// The environments that have ended, and of which something is left, a bit each.
+    pub(crate) dying: u64,
+    /// The numbers that are free.
+    pub(crate) numbers: Numbers,
+    /// The sweeps of lines that are due.
+    pub(crate) sweeps: Sweeps,
+    /// Where in the software TLB each environment may have lines.
+    pub(crate) lines: Marks<LINE_MARKS>,
     #[cfg(feature = "checked")]
     pub(crate) checking: Checking,
     pub(crate) slices: Slices,
@@ -66,6 +78,10 @@ impl<M: Machine> Kernel<M> {
             input_waits: false,
             due: None,
             fpu_user: None,
+            dying: 0,
+            numbers: Numbers::new(),
+            sweeps: Sweeps::NONE,
+            lines: Marks::NONE,
             #[cfg(feature = "checked")]
             checking: Checking::NEW,
             environments: Paged([const { Environment::NONE }; ENVS]),
@@ -131,6 +147,7 @@ impl<M: Machine> Kernel<M> {
              BadVAddr {address:#010x}"
         );
         self.destroy(number);
+        self.bury(Some(number), &mut Budget::new());
         self.reschedule();
     }
 
@@ -179,9 +196,11 @@ impl<M: Machine> Kernel<M> {
         if self.may_write(number) { Ok(number) } else { Err(Error::NotPermitted) }
     }
 
-    /// The process tag of environment `number`, in the place that it has in Context.
+    /// The process tag of environment `number`, also of a dying one, in the place that it has in Context.
     pub(crate) fn tag(&self, number: usize) -> u32 {
-        self.environments[number].pid().map_or(0, |pid| pid.0) & M::Geometry::TAG_MASK
+        let Record { pid, generation, .. } = self.environments[number].record;
+        let pid = if pid != 0 { Pid(pid) } else { crate::name::pid::<M::Geometry>(number, generation) };
+        pid.0 & M::Geometry::TAG_MASK
     }
 
     /// The Context register of a reference to `address` by the running environment.
@@ -189,12 +208,18 @@ impl<M: Machine> Kernel<M> {
         M::Geometry::context(self.tag(self.current()), address)
     }
 
-    /// Brings an environment to life under a checked context, with the rights that this needs. Its number must be free. `creator`
-    /// may change it, and holds the reference.
+    /// Brings an environment to life under a checked context, with a share of each frame that this names. Its number must
+    /// be free. `creator` may change it, and holds the reference.
     pub(crate) fn create(&mut self, number: usize, context: Context, creator: usize) -> Pid {
-        for (frame, right) in context.bound() {
-            self.frames.add(number, frame, right);
+        for (frame, right) in context.named() {
+            if self.frames.owner(frame) == Owner::Kernel {
+                continue;
+            }
+            // One that is named twice needs the greater right.
+            let right = if self.frames.has(number, frame, Right::Write) { Right::Write } else { right };
+            self.frames.share(number, frame, right);
         }
+        self.numbers.take(number);
         let generation = self.environments[number].record.generation.wrapping_add(1);
         let pid = crate::name::pid::<M::Geometry>(number, generation);
         let set = 1 << creator;
@@ -202,53 +227,6 @@ impl<M: Machine> Kernel<M> {
         self.environments[number] = Environment { record, ..Environment::NONE };
         self.replace_context(number, context);
         pid
-    }
-
-    /// Ends an environment: it loses every binding, right, slice and reference. Those to which nobody else holds one end with it.
-    pub(crate) fn destroy(&mut self, number: usize) {
-        let mut doomed = 1u64 << number;
-        while doomed != 0 {
-            let number = doomed.trailing_zeros() as usize;
-            doomed &= !(1 << number);
-            self.end(number);
-            for (other, environment) in self.environments.iter_mut().enumerate().filter(|(_, e)| e.pid().is_some()) {
-                environment.record.writers &= !(1 << number);
-                environment.record.references &= !(1 << number);
-                if environment.record.references == 0 {
-                    doomed |= 1 << other;
-                }
-            }
-        }
-        if self.environments.iter().all(|environment| environment.pid().is_none()) {
-            log::error!("no environment is left");
-            self.power_off_with(status::NO_ENVIRONMENT);
-        }
-    }
-
-    /// Takes everything from one environment.
-    fn end(&mut self, number: usize) {
-        self.flush(number);
-        self.replace_context(number, Context::EMPTY);
-        for frame in 0..self.frames.total() {
-            if self.frames.held(number) == 0 {
-                break;
-            }
-            // No binding of its own is left to be broken.
-            let has = self.frames.owner(frame) != Owner::Kernel && self.frames.has(number, frame, Right::Read);
-            if has && self.frames.leave(number, frame) {
-                self.machine.zero(frame);
-            }
-        }
-        let generation = self.environments[number].record.generation;
-        self.environments[number] = Environment { record: Record { generation, ..Record::NONE }, ..Environment::NONE };
-        self.machine.set_block(number, None);
-        self.machine.write_data(number, 0, &[0; ENV_DATA_BYTES]);
-        self.forget(number);
-        self.revocation.forget(number);
-        self.input.forget(number);
-        self.resume_input();
-        // Who has the number next is somebody else.
-        self.fpu_user = self.fpu_user.filter(|&user| user != number);
     }
 
     /// Gives environment `number` a new, checked context.
@@ -280,38 +258,5 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn set_block(&self, number: usize) {
         self.machine.set_block(number, self.environments[number].block().as_ref());
-    }
-
-    /// Takes frame `n` from environment `number`, with every binding that rests on it. Is it free now?
-    #[inline(never)]
-    pub(crate) fn leave(&mut self, number: usize, n: u32) -> bool {
-        if self.frames.bindings(n) > 0 {
-            self.break_bindings(number, n, Right::Read);
-        }
-        let free = self.frames.leave(number, n);
-        if free {
-            self.machine.zero(n);
-        }
-        free
-    }
-
-    /// Breaks every binding of environment `number` that names frame `n` and rests on `right`, or on any if that is to read.
-    pub(crate) fn break_bindings(&mut self, number: usize, n: u32, right: Right) {
-        let breaks = |lo: Lo| lo.pfn() == n && (right == Right::Read || lo.w());
-        self.edit_all(number, |_, _, lo| if lo.v() && breaks(lo) { Lo::INVALID } else { lo });
-        let context = &mut self.environments[number].context;
-        let mut broken = 0;
-        context.guaranteed.retain(|mapping| {
-            let keep = !breaks(mapping.lo);
-            broken += u32::from(!keep);
-            keep
-        });
-        for place in context.places() {
-            broken += u32::from(place.take_if(|address| *address >> PAGE_SHIFT == n).is_some());
-        }
-        for _ in 0..broken {
-            self.frames.unbind(n);
-        }
-        self.set_block(number);
     }
 }

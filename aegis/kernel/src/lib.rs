@@ -5,13 +5,16 @@
 //! heap and no global state: all state is in [`Kernel`], which the trap entry lends it.
 //!
 //! Invariants, checked by `Kernel::check` in tests:
-//! - every valid half in the STLB names a frame to which the environment of its tag has the right (to write, where `w`);
+//! - every valid half in the STLB names a frame to which the environment of its tag has the right (to write, where `w`),
+//!   unless that environment's lines are being swept, or it is dying;
 //! - every live entry of the hardware TLB stands in the STLB too, with the same contents, so that breaking a binding
 //!   there breaks it everywhere;
 //! - a frame's count of bindings is the number of STLB halves, guaranteed mappings and save areas that name it;
-//! - an environment lives while somebody holds a reference to it, and whoever is named as a writer, a holder of a reference, the owner
-//!   or holder of a slice, or the one with the input or the floating-point unit, lives;
-//! - a free frame has no holder and no binding, and is zeroed before anybody gets it;
+//! - an environment lives while somebody holds a reference to it, and whoever is named as the owner
+//!   or holder of a slice, or as the one with the input or the floating-point unit, lives; whoever is named as a writer or as the
+//!   holder of a reference lives, or is dying;
+//! - a frame has an owner, who holds a share of it, or no shares and no holders; it is free when it has no shares and no
+//!   binding, and is zeroed before anybody gets it;
 //! - a failed call has changed nothing.
 
 #![cfg_attr(not(test), no_std)]
@@ -19,11 +22,13 @@
 
 pub mod binding;
 pub mod boot;
+mod budget;
 mod calls;
 mod check;
 #[cfg(feature = "checked")]
 mod checked;
 pub mod comparator;
+mod death;
 mod dispatch;
 pub mod environment;
 mod exposed;
@@ -33,13 +38,17 @@ mod handover;
 pub mod interrupt;
 mod kernel;
 pub mod machine;
+mod marks;
 mod name;
 mod physical;
+mod repossession;
 mod revocation;
 mod schedule;
+mod sharing;
 pub mod slice;
 mod suspension;
 mod user_memory;
+mod withdrawal;
 
 #[cfg(test)]
 mod tests;

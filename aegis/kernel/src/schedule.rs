@@ -277,11 +277,11 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// An environment is gone: nothing here may name it any more.
-    pub(crate) fn forget(&mut self, number: usize) {
-        self.slices.leave(number);
-        self.schedule.timers &= !(1 << number);
-        if self.machine.holder() == Some(number) {
+    /// The environments of a set are gone: nothing here may name them any more.
+    pub(crate) fn forget(&mut self, set: u64) {
+        self.slices.leave(set);
+        self.schedule.timers &= !set;
+        if self.machine.holder().is_some_and(|holder| set >> holder & 1 != 0) {
             let owner = self.slices.get(self.schedule.position).map(|slice| slice.owner);
             self.note_holder(owner);
         }

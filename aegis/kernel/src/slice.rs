@@ -182,20 +182,20 @@ impl Slices {
         }
     }
 
-    /// Takes `env` out of everything. What it held goes back to the owner; where it was the owner, the lowest that remains on the list
-    /// becomes it, and where nobody remains, the slice is free.
-    pub fn leave(&mut self, env: usize) {
+    /// Takes the environments of a set out of everything. What they held goes back to the owner; where that was one of
+    /// them, the lowest that remains on the list becomes it, and where nobody remains, the slice is free.
+    pub fn leave(&mut self, set: u64) {
         for n in 0..SLICES {
             let slice = &mut self.table[n];
-            slice.access &= !(1 << env);
+            slice.access &= !set;
             if slice.access == 0 {
                 self.free(n);
                 continue;
             }
-            if slice.owner as usize == env {
+            if set >> slice.owner & 1 != 0 {
                 slice.owner = slice.access.trailing_zeros() as u16;
             }
-            if slice.holder as usize == env {
+            if set >> slice.holder & 1 != 0 {
                 slice.holder = slice.owner;
             }
         }

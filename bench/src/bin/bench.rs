@@ -208,7 +208,7 @@ fn shared_memory() -> Outcome {
     store(SHARED, 0);
     let child =
         get!(process::spawn("bench", &["partner", &format!("{}", frame.get()), &format!("{}", machine::pid().0)]));
-    get!(frame.share(child.pid(), Some(Rights::ReadWrite)));
+    get!(frame.grant(child.pid(), Some(Rights::ReadWrite)));
     let round = |n: u32| {
         store(SHARED, 2 * n + 1);
         let mut result = Ok(());

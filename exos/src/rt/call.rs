@@ -102,6 +102,19 @@ pub fn with_pointer<T, R>(argument: &T, mut call: impl FnMut(UserPtr) -> Result<
     }
 }
 
+/// Makes a call again as long as the kernel has done only a part of it.
+///
+/// # Errors
+/// Those of the call but `Again`.
+pub fn whole<R>(mut call: impl FnMut() -> Result<R, Error>) -> Result<R, Error> {
+    loop {
+        match call() {
+            Err(Error::Again) => {}
+            result => return result,
+        }
+    }
+}
+
 /// The program's own name.
 pub fn own_pid() -> aegis_abi::Pid {
     // SAFETY: the call changes nothing.

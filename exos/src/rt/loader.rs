@@ -6,7 +6,7 @@ use super::state::{Family, STATE};
 use crate::interrupts;
 use crate::layout;
 use crate::page_table::{self, Pages, Rights};
-use aegis_abi::calls::{ANY, READ_WRITE};
+use aegis_abi::calls::ANY;
 use aegis_abi::limits::PAGE_BYTES;
 use aegis_abi::{Env, Error, Pid, UserPtr};
 use core::mem::offset_of;
@@ -85,16 +85,7 @@ pub fn set_arguments(window: Pages, frame: u32, arguments: &[u8]) -> Result<(), 
 /// Makes an environment.
 pub fn make(env: &Env) -> Result<Pid, Error> {
     // SAFETY: it takes nothing away from this program.
-    call::with_pointer(env, |pointer| unsafe { call::e_alloc(ANY, pointer) })
-}
-
-/// Gives a frame to an environment, and the right to it up, unless `keep`.
-pub fn hand_over(frame: u32, pid: Pid, keep: bool) -> Result<(), Error> {
-    // SAFETY: the frame is mapped nowhere.
-    unsafe {
-        call::p_add(READ_WRITE, pid, frame)?;
-        if keep { Ok(()) } else { call::p_unref(frame) }
-    }
+    call::whole(|| call::with_pointer(env, |pointer| unsafe { call::e_alloc(ANY, pointer) }))
 }
 
 /// Gives an environment any slice.
@@ -106,7 +97,7 @@ pub fn give_slice(pid: Pid) -> Result<u32, Error> {
 /// Destroys an environment.
 pub fn destroy(pid: Pid) -> Result<(), Error> {
     // SAFETY: where it is this program's own, nothing of it goes on.
-    unsafe { call::e_free(pid) }
+    call::whole(|| unsafe { call::e_free(pid) })
 }
 
 /// Gives up the reference to an environment.

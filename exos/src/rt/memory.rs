@@ -7,7 +7,7 @@ use crate::interrupts;
 use crate::layout;
 use crate::page_table::{Backing, PageTable, Pages};
 use aegis_abi::calls::ANY;
-use aegis_abi::limits::{GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT};
+use aegis_abi::limits::{GUARANTEED_END, LIST_FRAMES, PAGE_BYTES, PAGE_SHIFT};
 use aegis_abi::{Error, Lo, Mapping, Pid, UserVa};
 use core::arch::asm;
 use core::ptr;
@@ -57,7 +57,7 @@ impl Backing for Own {
     }
     fn p_unref(&self, frame: u32) -> Result<(), Error> {
         // SAFETY: the page table gives back frames of unmapped pages only.
-        unsafe { call::p_unref(frame) }
+        call::whole(|| unsafe { call::p_unref(frame) })
     }
     fn undisturbed<R>(&self, change: impl FnOnce() -> R) -> R {
         interrupts::masked(change)
@@ -149,6 +149,7 @@ pub fn allocate(frame: u32) -> Result<u32, Error> {
     loop {
         // SAFETY: a new frame is nobody's memory yet.
         match unsafe { call::p_alloc(frame) } {
+            Err(Error::Again) => {}
             Err(Error::TryAgain) if !interrupts::in_critical() => crate::schedule::yield_now(),
             result => return result,
         }
@@ -159,13 +160,28 @@ pub fn allocate(frame: u32) -> Result<u32, Error> {
 pub fn give_back(frame: u32) {
     // It can fail only where the program has given the frame up by other means.
     // SAFETY: such frames are mapped in regions only, where no Rust object lies.
-    let _ = unsafe { call::p_unref(frame) };
+    let _ = call::whole(|| unsafe { call::p_unref(frame) });
 }
 
-/// Gives an environment rights to a frame of a [`crate::region::Frame`].
-pub fn share(frame: u32, with: Pid, protection: u32) -> Result<(), Error> {
+/// Grants an environment rights to a frame of a [`crate::region::Frame`], or withdraws them.
+pub fn grant(frame: u32, with: Pid, protection: u32) -> Result<(), Error> {
     // SAFETY: it takes nothing away from this program.
-    unsafe { call::p_add(protection, with, frame) }
+    call::whole(|| unsafe { call::p_add(protection, with, frame) })
+}
+
+/// Gives frames that this program has mapped in regions only, or nowhere, to an environment.
+pub fn give(frames: &[u32], to: Pid) -> Result<(), Error> {
+    let mut left = frames;
+    while !left.is_empty() {
+        let mut list = [0; LIST_FRAMES];
+        let count = left.len().min(LIST_FRAMES);
+        list[..count].copy_from_slice(&left[..count]);
+        // SAFETY: no Rust object lies in these frames.
+        let give = |pointer| unsafe { call::p_give(to, pointer, count as u32) };
+        let given = call::whole(|| call::with_pointer(&list, give))?;
+        left = &left[given as usize..];
+    }
+    Ok(())
 }
 
 /// Loads a word within a [`crate::region::Region`].

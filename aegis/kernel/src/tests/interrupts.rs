@@ -228,11 +228,7 @@ fn giving_up_the_frame_of_the_queue_loses_it() {
     let before = queue(&kernel, FIRST);
     assert_eq!(input(&mut kernel, b"x"), None);
     assert_eq!(tick(&mut kernel), None);
-    assert_eq!(
-        (queue(&kernel, FIRST), before),
-        (InterruptQueue::EMPTY, InterruptQueue::EMPTY),
-        "the frame is free, and zero"
-    );
+    assert_eq!(queue(&kernel, FIRST), before, "the frame is free, and nothing is written to it");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! A model of a machine: memory, a hardware TLB that replaces at random, and a record of what else was asked of it.
 
+use crate::budget::Budget;
+use crate::budget::tests::with_budget;
 use crate::environment::{Context, Environment};
 use crate::kernel::FIRST;
 use crate::machine::{Block, Live, Machine, Refill};
 use crate::{Kernel, Miss, Upcall};
 use aegis_abi::calls::{NEXT, Number};
 use aegis_abi::exposed::Environment as Record;
-use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, PAGE_BYTES, PAGE_SHIFT, SLICES};
+use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, LIST_FRAMES, PAGE_BYTES, PAGE_SHIFT, SLICES};
 use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Mapping, Pid, RepossessionVector};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -355,7 +357,32 @@ pub fn child_env(n: usize) -> Env {
 /// Has the running environment call `e_alloc` for number `n` under `env`, which it puts into its guaranteed page.
 pub fn e_alloc<G: Geometry>(kernel: &mut Kernel<Model<G>>, n: u32, env: &Env) -> Result<Pid, Error> {
     put(kernel, page(kernel.current()) | ENV_OFFSET, env);
-    kernel.call(Number::e_alloc as u32, [n, GUARANTEED_VA | ENV_OFFSET, 0, 0]).map(Pid)
+    call_again(kernel, Number::e_alloc, [n, GUARANTEED_VA | ENV_OFFSET, 0, 0]).map(Pid)
+}
+
+/// Where [`with_list`] puts the numbers of frames in the page.
+pub const LIST_OFFSET: u32 = 0xe00;
+
+/// Has the running environment call `p_give`, or `p_share` with a right, for frames whose numbers it puts into its
+/// guaranteed page, until all are passed on.
+pub fn with_list<G: Geometry>(
+    kernel: &mut Kernel<Model<G>>,
+    pid: u32,
+    right: Option<u32>,
+    frames: &[u32],
+) -> Result<(), Error> {
+    let mut left = frames;
+    while !left.is_empty() {
+        let count = left.len().min(LIST_FRAMES);
+        kernel.machine.write(page(kernel.current()) | LIST_OFFSET, left[..count].as_bytes());
+        let (list, count) = (GUARANTEED_VA | LIST_OFFSET, count as u32);
+        let done = match right {
+            None => call_again(kernel, Number::p_give, [pid, list, count, 0])?,
+            Some(right) => call_again(kernel, Number::p_share, [pid, right, list, count])?,
+        };
+        left = &left[done as usize..];
+    }
+    Ok(())
 }
 
 /// Where [`e_alloc`] puts the context in the page.
@@ -364,9 +391,9 @@ pub const ENV_OFFSET: u32 = 0x800;
 /// Has the running environment make number `n` with a page of its own, and nothing else.
 pub fn child<G: Geometry>(kernel: &mut Kernel<Model<G>>, n: usize) -> Pid {
     let frame = page(n) >> PAGE_SHIFT;
-    kernel.call(Number::p_alloc as u32, [frame, 0, 0, 0]).unwrap();
+    call_again(kernel, Number::p_alloc, [frame, 0, 0, 0]).unwrap();
     let pid = e_alloc(kernel, n as u32, &child_env(n)).unwrap();
-    kernel.call(Number::p_unref as u32, [frame, 0, 0, 0]).unwrap();
+    call_again(kernel, Number::p_unref, [frame, 0, 0, 0]).unwrap();
     pid
 }
 
@@ -506,22 +533,24 @@ impl Snapshot {
 
 pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
     let Kernel { machine, schedule, revocation, input, input_waits, due, fpu_user, .. } = kernel;
-    let Kernel { environments, slices, frames, .. } = kernel;
+    let Kernel { environments, slices, frames, dying, numbers, sweeps, .. } = kernel;
     let mut lines = Vec::new();
     machine.stlb().scan(0, 0, |line| {
         lines.push((line, machine.stlb().is_in_overflow(line.context)));
         stlb::Edit::Keep
     });
-    let records: Vec<_> =
-        (0..FRAMES).map(|n| (frames.owner(n), frames.holders(n), frames.writers(n), frames.bindings(n))).collect();
-    let held: Vec<u32> = (0..ENVS).map(|n| frames.held(n)).collect();
+    let records: Vec<_> = (0..FRAMES).map(|n| (frames.owner(n), rights_to(kernel, n), frames.bindings(n))).collect();
+    let owned: Vec<u32> = (0..ENVS).map(|n| frames.owned(n)).collect();
     let free: Vec<u32> = frames.free_list().collect();
     let slices: Vec<_> = (0..SLICES).map(|n| (slices.get(n), slices.late(n), slices.table[n].owed)).collect();
     let living = environments.iter().enumerate().filter(|(_, environment)| environment.pid().is_some());
     let living: Vec<_> = living
-        .map(|(number, Environment { record, context, timer, producer, repossessed, unrecorded })| {
+        .map(|(number, environment)| {
+            let Environment { record, context, timer, producer, repossessed, unrecorded, accepted, unfinished } =
+                environment;
             let counts = (producer, repossessed, unrecorded);
-            (number, Record { generation: 0, ..*record }, context, (timer, counts))
+            let under_way = (accepted.frames, unfinished);
+            (number, Record { generation: 0, pid: 0, ..*record }, context, (timer, counts, under_way))
         })
         .collect();
     let blocks: Vec<_> =
@@ -529,11 +558,43 @@ pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
     let Model { tlb, data, console, received, listening, stopped, current, .. } = machine;
     let Model { holder, running, fpu, fpu_on, synced, .. } = machine;
     let state = format!(
-        "{schedule:?} {revocation:?} {input:?} {input_waits} {due:?} {fpu_user:?} {lines:?} {records:?} {held:?} {free:?} {slices:?} {living:?} \
+        "{schedule:?} {revocation:?} {input:?} {input_waits} {due:?} {fpu_user:?} {lines:?} {records:?} {owned:?} {free:?} {slices:?} {living:?} \
+         {dying} {numbers:?} {sweeps:?} \
          {blocks:?} {tlb:?} {data:?} {console:?} {received:?} {listening:?} {stopped:?} {current:?} {holder:?} {running:?} {fpu:?} {fpu_on:?} {synced:?}"
     );
     let generations = environments.iter().map(|environment| environment.record.generation).collect();
     Snapshot { state, memory: machine.memory.borrow().clone(), generations }
+}
+
+/// Readers, writers and holders of shares of frame `n`.
+pub fn rights_to<G: Geometry>(kernel: &Kernel<Model<G>>, n: u32) -> [u64; 3] {
+    [kernel.frames.holders(n), kernel.frames.writers(n), kernel.frames.sharers(n)]
+}
+
+/// Frames to which environment `n` has rights, the public ones aside.
+pub fn held<G: Geometry>(kernel: &Kernel<Model<G>>, n: usize) -> Vec<u32> {
+    (0..FRAMES).filter(|&frame| kernel.frames.is_held(n, frame)).collect()
+}
+
+/// Makes a call again as long as it wants to be.
+pub fn call_again<G: Geometry>(
+    kernel: &mut Kernel<Model<G>>,
+    number: Number,
+    arguments: [u32; 4],
+) -> Result<u32, Error> {
+    for _ in 0..100_000 {
+        match kernel.call(number as u32, arguments) {
+            Err(Error::Again) => {}
+            result => return result,
+        }
+    }
+    panic!("{number:?}, {arguments:x?} is never done");
+}
+
+/// Has nothing of the dead, no line to be swept and no frame to be taken left.
+pub fn settle<G: Geometry>(kernel: &mut Kernel<Model<G>>) {
+    with_budget(i32::MAX, || kernel.reclaim(&mut Budget::new()));
+    kernel.check().unwrap();
 }
 
 /// What a program's reference to `va` finds, the kernel helping as it does on a miss: the page's binding as the STLB has it

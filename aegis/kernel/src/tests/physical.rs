@@ -258,6 +258,7 @@ fn the_heir_of_a_number_does_not_find_the_registers_of_the_dead() {
     kernel.machine.fpu.set([8; 33]);
     kernel.call(Number::e_free as u32, [heir.0, 0, 0, 0]).unwrap();
     assert!(!kernel.machine.fpu_on.get());
+    kernel.call(Number::e_unref as u32, [heir.0, 0, 0, 0]).unwrap();
     let heir = self::child(&mut kernel, 1);
     kernel.call(Number::r#yield as u32, [heir.0, 0, 0, 0]).unwrap();
     assert_eq!(turn_on(&mut kernel), [0; 33]);

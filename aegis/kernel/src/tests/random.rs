@@ -4,13 +4,15 @@
 use super::model::*;
 use super::rights::Rights;
 use crate::Kernel;
+use crate::budget::tests::with_budget;
 use crate::machine::Machine;
 use crate::name::number_of_tag;
-use aegis_abi::calls::{ANY, NEXT, Number};
+use aegis_abi::calls::{ANY, NEXT, Number, READ, READ_WRITE};
 use aegis_abi::limits::{PAGE_SHIFT, RESERVED_FRAMES};
 use aegis_abi::{Env, Error, Lo, Mapping};
 use proptest::prelude::*;
 use stlb::{Geometry, Mips32, R3000};
+use zerocopy::IntoBytes;
 
 /// Numbers of environments that take part. The last is free at first.
 const NUMBERS: usize = 6;
@@ -43,6 +45,8 @@ enum Step {
         to: usize,
         synchronous: bool,
     },
+    /// `p_share` with these rights, or `p_give`, of frames whose numbers are put into the page.
+    Pass(Who, Option<u32>, Vec<u32>),
     /// Writes a context into the page that `e_set` is then given.
     ESet(Box<Env>),
     Miss(u32),
@@ -123,6 +127,7 @@ fn call_on() -> impl Strategy<Value = Step> {
         (1, Number::e_free),
         (2, Number::e_write),
         (4, Number::p_add),
+        (2, Number::p_accept),
         (1, Number::console_focus),
         (6, Number::s_alloc),
         (1, Number::s_free),
@@ -145,6 +150,7 @@ fn call_on() -> impl Strategy<Value = Step> {
                     [Argument::Word(small), Argument::Pid(first), Argument::Word(frame), Argument::Word(0)]
                 }
                 Number::s_free | Number::timer => [slice, 0, 0, 0].map(Argument::Word),
+                Number::p_accept => [Argument::Pid(first), Argument::Word(small), Argument::Word(0), Argument::Word(0)],
                 _ => [Argument::Pid(first), Argument::Word(slice), Argument::Word(0), Argument::Word(0)],
             };
             Step::CallOn(number, arguments)
@@ -152,8 +158,15 @@ fn call_on() -> impl Strategy<Value = Step> {
     )
 }
 
+fn pass() -> impl Strategy<Value = Step> {
+    let who = (0..NUMBERS, prop::bool::weighted(0.1)).prop_map(|(number, stale)| Who { number, stale });
+    let right = prop::option::of(prop_oneof![8 => prop::sample::select(vec![READ, READ_WRITE]), 1 => 0u32..5]);
+    (who, right, prop::collection::vec(frame(), 0..6)).prop_map(|(who, right, list)| Step::Pass(who, right, list))
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
+        4 => pass(),
         6 => step(),
         8 => call_on(),
         2 => Just(Step::Call(Number::r#yield as u32, [NEXT.0, 0, 0, 0])),
@@ -172,38 +185,110 @@ fn own_page<G: Geometry>(kernel: &Kernel<Model<G>>) -> Option<u32> {
     Some(lo.pfn() << PAGE_SHIFT).filter(|&page| lo.w() && page < FRAMES << PAGE_SHIFT)
 }
 
-/// Makes a call, has the model follow, and says whether it failed without leaving everything as it was.
-fn call<G: Geometry>(kernel: &mut Kernel<Model<G>>, rights: &mut Rights, number: u32, arguments: [u32; 4]) -> bool {
-    const ALLOC: u32 = Number::p_alloc as u32;
-    const UNREF: u32 = Number::p_unref as u32;
-    const ADD: u32 = Number::p_add as u32;
-    const CREATE: u32 = Number::e_alloc as u32;
-    let before = snapshot(kernel);
-    let current = kernel.current();
-    let named = number_of_tag(arguments[1]);
-    let given = own_page(kernel).map(|page| env_at(kernel, page | ENV_OFFSET));
-    match (number, kernel.call(number, arguments)) {
-        (_, Err(error)) => return error != Error::TryAgain && before != snapshot(kernel),
-        (ALLOC, Ok(n)) => {
-            // Others may have lost it just now.
-            rights.check_force(kernel, n);
-            rights.allocated(current, n);
-        }
-        (UNREF, Ok(_)) => rights.given_up(current, arguments[0]),
-        (ADD, Ok(_)) => rights.added(current, arguments[0], named, arguments[2]),
-        (CREATE, Ok(pid)) => {
-            let env = given.filter(|_| arguments[1] == GUARANTEED_VA | ENV_OFFSET);
-            match env {
-                Some(env) => rights.created(current, number_of_tag(pid), &env),
-                None => *rights = Rights::of(kernel),
-            }
-        }
-        _ => {}
-    }
-    false
+/// What the model follows: nothing, while the dead have something left, or frames are being taken by force.
+struct Follower {
+    rights: Rights,
+    is_behind: bool,
 }
 
-fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
+impl Follower {
+    /// A call of environment `by` has ended well.
+    fn follow<G: Geometry>(
+        &mut self,
+        kernel: &Kernel<Model<G>>,
+        by: usize,
+        number: u32,
+        arguments: [u32; 4],
+        given: &Given,
+        result: u32,
+    ) {
+        const ALLOC: u32 = Number::p_alloc as u32;
+        const UNREF: u32 = Number::p_unref as u32;
+        const ADD: u32 = Number::p_add as u32;
+        const GIVE: u32 = Number::p_give as u32;
+        const SHARE: u32 = Number::p_share as u32;
+        const CREATE: u32 = Number::e_alloc as u32;
+        if self.is_behind {
+            return;
+        }
+        let rights = &mut self.rights;
+        match number {
+            ALLOC => {
+                // Others may have lost it just now.
+                rights.check_force(kernel, result);
+                rights.allocated(by, result);
+            }
+            UNREF => rights.given_up(by, arguments[0]),
+            ADD => rights.granted(by, arguments[0], number_of_tag(arguments[1]), arguments[2]),
+            GIVE => rights.given(by, number_of_tag(arguments[0]), &given.list[..result as usize]),
+            SHARE => {
+                let env = number_of_tag(arguments[0]);
+                let is_writer = env == by || kernel.environments[env].record.writers >> by & 1 != 0;
+                rights.shared(by, arguments[1], env, &given.list[..result as usize], is_writer);
+            }
+            CREATE => match given.env.filter(|_| arguments[1] == GUARANTEED_VA | ENV_OFFSET) {
+                Some(env) => rights.created(by, number_of_tag(result), &env),
+                None => *rights = Rights::of(kernel),
+            },
+            _ => {}
+        }
+    }
+
+    /// A step is over.
+    fn check<G: Geometry>(&mut self, kernel: &mut Kernel<Model<G>>, settles: bool) {
+        if settles && kernel.machine.stopped.get().is_none() {
+            settle(kernel);
+        }
+        let is_quiet = kernel.dying == 0 && kernel.revocation.force.is_none();
+        match (is_quiet, self.is_behind) {
+            (false, _) => self.is_behind = true,
+            (true, true) => *self = Follower { rights: Rights::of(kernel), is_behind: false },
+            (true, false) => self.rights.check(kernel),
+        }
+    }
+}
+
+/// What pointers of a call point to.
+#[derive(Default)]
+struct Given {
+    env: Option<Env>,
+    list: Vec<u32>,
+}
+
+/// Makes a call, has the model follow, and says whether it failed without leaving everything as it was.
+fn call<G: Geometry>(
+    kernel: &mut Kernel<Model<G>>,
+    follower: &mut Follower,
+    number: u32,
+    arguments: [u32; 4],
+    list: &[u32],
+) -> bool {
+    let before = snapshot(kernel);
+    let current = kernel.current();
+    let page = own_page(kernel);
+    let given = Given { env: page.map(|page| env_at(kernel, page | ENV_OFFSET)), list: list.to_vec() };
+    let (name, mut again) = (kernel.environment().pid(), false);
+    for turn in 0..1000 {
+        match kernel.call(number, arguments) {
+            Err(Error::Again) if kernel.environment().pid() == name && name.is_some() => {
+                again = true;
+                // It takes long.
+                if turn % 8 == 0 {
+                    kernel.check().unwrap();
+                }
+            }
+            Err(Error::Again | Error::TryAgain) => return false,
+            Err(_) => return !again && before != snapshot(kernel),
+            Ok(result) => {
+                follower.follow(kernel, current, number, arguments, &given, result);
+                return false;
+            }
+        }
+    }
+    panic!("call {number}, {arguments:x?} is never done");
+}
+
+fn run<G: Geometry>(clock: bool, full: bool, settles: bool, steps: &[Step]) {
     let mut kernel = family::<G>(NUMBERS - 2);
     // So that frames are revoked, the first environment has nearly all.
     while full && kernel.frames.free() > 2 {
@@ -212,7 +297,7 @@ fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
     if clock {
         kernel.set_clock(256);
     }
-    let mut rights = Rights::of(&kernel);
+    let mut follower = Follower { rights: Rights::of(&kernel), is_behind: false };
     // The last that an environment of each number was called before the one that lives.
     let (mut stale, mut names) = ([0; NUMBERS], [0; NUMBERS]);
     let reserved = |kernel: &Kernel<Model<G>>| {
@@ -250,20 +335,21 @@ fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
                     }
                 }
             }
-            Step::Call(number, arguments) => changed = call(&mut kernel, &mut rights, *number, *arguments),
+            Step::Call(number, arguments) => changed = call(&mut kernel, &mut follower, *number, *arguments, &[]),
             Step::CallOn(number, arguments) => {
                 let words = arguments.map(|argument| match argument {
                     Argument::Word(word) => word,
                     Argument::Pid(Who { number, stale: true }) => stale[number],
                     Argument::Pid(Who { number, .. }) => names[number],
                 });
-                changed = call(&mut kernel, &mut rights, *number as u32, words);
+                changed = call(&mut kernel, &mut follower, *number as u32, words, &[]);
             }
             Step::ESet(env) => {
                 if let Some(page) = own_page(&kernel) {
                     put(&kernel, page | ENV_OFFSET, env);
                 }
-                changed = call(&mut kernel, &mut rights, Number::e_set as u32, [GUARANTEED_VA | ENV_OFFSET, 0, 0, 0]);
+                let arguments = [GUARANTEED_VA | ENV_OFFSET, 0, 0, 0];
+                changed = call(&mut kernel, &mut follower, Number::e_set as u32, arguments, &[]);
             }
             Step::EAlloc(number, given, own) => {
                 if let Some(page) = own_page(&kernel) {
@@ -277,8 +363,20 @@ fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
                     }
                     put(&kernel, page | ENV_OFFSET, &env);
                 }
-                changed =
-                    call(&mut kernel, &mut rights, Number::e_alloc as u32, [*number, GUARANTEED_VA | ENV_OFFSET, 0, 0]);
+                let arguments = [*number, GUARANTEED_VA | ENV_OFFSET, 0, 0];
+                changed = call(&mut kernel, &mut follower, Number::e_alloc as u32, arguments, &[]);
+            }
+            Step::Pass(Who { number, stale: is_stale }, right, list) => {
+                if let Some(page) = own_page(&kernel) {
+                    kernel.machine.write(page | LIST_OFFSET, list.as_bytes());
+                    let pid = if *is_stale { stale[*number] } else { names[*number] };
+                    let (pointer, count) = (GUARANTEED_VA | LIST_OFFSET, list.len() as u32);
+                    let (number, arguments) = match right {
+                        None => (Number::p_give, [pid, pointer, count, 0]),
+                        Some(right) => (Number::p_share, [pid, *right, pointer, count]),
+                    };
+                    changed = call(&mut kernel, &mut follower, number as u32, arguments, list);
+                }
             }
             Step::Miss(va) => {
                 if (0x1000..0x8000_0000).contains(va) {
@@ -287,7 +385,7 @@ fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
             }
         }
         assert!(!changed, "a failed call changed something: {step:x?}");
-        rights.check(&kernel);
+        follower.check(&mut kernel, settles);
         if let Err(inconsistency) = kernel.check() {
             panic!("after {step:x?}: {inconsistency}");
         }
@@ -311,21 +409,51 @@ fn run<G: Geometry>(clock: bool, full: bool, steps: &[Step]) {
         for number in 0..kernel.environments.len() {
             let (alive, block) = (kernel.is_alive(number), kernel.machine.blocks.borrow()[number].is_some());
             assert_eq!(alive, block, "environment {number}");
-            assert!(alive || kernel.machine.data.borrow()[number].iter().all(|&byte| byte == 0), "data of {number}");
+            let is_kept = alive || kernel.is_dying(number);
+            assert!(is_kept || kernel.machine.data.borrow()[number].iter().all(|&byte| byte == 0), "data of {number}");
         }
     }
+}
+
+/// Under what conditions steps are made.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    clock: bool,
+    /// The first environment has nearly all frames.
+    full: bool,
+    /// After each step all is done that is due.
+    settles: bool,
+    /// Of each stay in the kernel.
+    budget: i32,
+}
+
+impl Way {
+    fn run<G: Geometry>(self, steps: &[Step]) {
+        let Way { clock, full, settles, budget } = self;
+        with_budget(budget, || run::<G>(clock, full, settles, steps));
+    }
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    let budget = prop::sample::select(vec![1, 1000, 8000, i32::MAX]);
+    (any::<bool>(), any::<bool>(), any::<bool>(), budget).prop_map(|(clock, full, settles, budget)| Way {
+        clock,
+        full,
+        settles,
+        budget,
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_steps_on_mips32(clock: bool, full: bool, steps in prop::collection::vec(any_step(), 1..120)) {
-        run::<Mips32>(clock, full, &steps);
+    fn random_steps_on_mips32(way in way(), steps in prop::collection::vec(any_step(), 1..120)) {
+        way.run::<Mips32>(&steps);
     }
 
     #[test]
-    fn random_steps_on_r3000(clock: bool, full: bool, steps in prop::collection::vec(any_step(), 1..120)) {
-        run::<R3000>(clock, full, &steps);
+    fn random_steps_on_r3000(way in way(), steps in prop::collection::vec(any_step(), 1..120)) {
+        way.run::<R3000>(&steps);
     }
 }

@@ -5,7 +5,7 @@ use crate::Kernel;
 use crate::frame::Owner;
 use crate::kernel::FIRST;
 use crate::machine::Machine;
-use aegis_abi::calls::{ANY, NEXT, Number, READ, READ_WRITE};
+use aegis_abi::calls::{ANY, NEXT, Number, READ};
 use aegis_abi::interrupts::{Interrupt, REPOSSESSION, REVOCATION};
 use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT, REPOSSESSION_ENTRIES, RESERVED_FRAMES};
 use aegis_abi::{Env, Error, Lo, Repossessed};
@@ -15,7 +15,6 @@ type K = Box<Kernel<Model<Mips32>>>;
 
 const ALLOC: u32 = Number::p_alloc as u32;
 const UNREF: u32 = Number::p_unref as u32;
-const ADD: u32 = Number::p_add as u32;
 const YIELD: u32 = Number::r#yield as u32;
 /// What the hungry one, number 1, lacks of its reservation: it owns a page.
 const LACK: u32 = RESERVED_FRAMES as u32 - 1;
@@ -36,7 +35,7 @@ fn hog(n: usize) -> K {
 fn as_environment(kernel: &mut K, n: usize, number: Number, arguments: [u32; 4]) -> Result<u32, Error> {
     let before = kernel.machine.current();
     kernel.machine.set_current(n);
-    let result = kernel.call(number as u32, arguments);
+    let result = call_again(kernel, number, arguments);
     kernel.machine.set_current(before);
     kernel.check().unwrap();
     result
@@ -53,6 +52,7 @@ fn revolution(kernel: &mut K) {
         kernel.call(YIELD, [NEXT.0, 0, 0, 0]).unwrap();
         kernel.check().unwrap();
     }
+    settle(kernel);
 }
 
 /// What stands in the queue of environment `n`.
@@ -125,6 +125,7 @@ fn who_does_not_answer_within_two_slices_loses_frames_but_no_reserved_ones() {
     revolution(&mut kernel);
     assert_eq!((alloc(&mut kernel, HUNGRY), owned(&kernel, FIRST).len()), (Err(Error::TryAgain), all.len()));
     tick(&mut kernel);
+    settle(&mut kernel);
     let left = owned(&kernel, FIRST);
     let taken: Vec<u32> = all.iter().copied().rev().skip(RESERVED_FRAMES).take(LACK as usize).collect();
     assert!(taken.iter().all(|frame| !left.contains(frame)) && left.len() + taken.len() == all.len());
@@ -225,12 +226,11 @@ fn a_shared_frame_is_taken_from_all_unless_one_of_them_has_reserved_it() {
     let all = owned(&kernel, FIRST);
     let [kept, shared] = [all[all.len() - 1], all[all.len() - 2]];
     let other = pid(&kernel, OTHER);
-    for frame in [kept, shared] {
-        kernel.call(ADD, [READ, other, frame, 0]).unwrap();
-    }
+    // Whoever is asked has nothing else.
+    with_list(&mut kernel, other, Some(READ), &all).unwrap();
     kernel.machine.set_current(OTHER);
     let mut env = child_env(OTHER);
-    env.reserved[3] = kept;
+    (env.reserved[3], env.reserved[4]) = (kept, page(OTHER) >> PAGE_SHIFT);
     put(&kernel, page(OTHER) | ENV_OFFSET, &env);
     kernel.call(Number::e_set as u32, [GUARANTEED_VA | ENV_OFFSET, 0, 0, 0]).unwrap();
     kernel.call(Number::tlbwr as u32, [VA, Lo::read_only(shared).0, 0, 0]).unwrap();
@@ -299,12 +299,10 @@ fn who_has_no_slice_or_gives_it_away_has_no_time_to_answer() {
     let mut kernel = hog(OTHER);
     // The other gets nearly everything, and loses its slice.
     let (other, all) = (pid(&kernel, OTHER), owned(&kernel, FIRST));
-    for &frame in &all[1..all.len() - RESERVED_FRAMES] {
-        kernel.call(ADD, [READ_WRITE, other, frame, 0]).unwrap();
-        kernel.call(UNREF, [frame, 0, 0, 0]).unwrap();
-    }
+    with_list(&mut kernel, other, None, &all[1..all.len() - RESERVED_FRAMES]).unwrap();
     kernel.call(Number::s_free as u32, [OTHER as u32, 0, 0, 0]).unwrap();
     assert!(alloc(&mut kernel, HUNGRY).is_ok(), "taken at once");
+    settle(&mut kernel);
     assert_eq!(vector(&kernel, OTHER).head, LACK);
 
     let mut kernel = hog(OTHER);
@@ -319,10 +317,7 @@ fn passing_frames_on_is_no_answer() {
     let mut kernel = hog(OTHER);
     let (other, all) = (pid(&kernel, OTHER), owned(&kernel, FIRST));
     assert_eq!(alloc(&mut kernel, HUNGRY), Err(Error::TryAgain));
-    for &frame in &all[1..] {
-        kernel.call(ADD, [READ_WRITE, other, frame, 0]).unwrap();
-        kernel.call(UNREF, [frame, 0, 0, 0]).unwrap();
-    }
+    with_list(&mut kernel, other, None, &all[1..]).unwrap();
     revolution(&mut kernel);
     revolution(&mut kernel);
     (0..LACK).for_each(|_| assert!(alloc(&mut kernel, HUNGRY).is_ok()));
@@ -332,13 +327,10 @@ fn passing_frames_on_is_no_answer() {
 fn the_end_of_whoever_was_asked_ends_the_request() {
     let mut kernel = hog(OTHER);
     let (other, all) = (pid(&kernel, OTHER), owned(&kernel, FIRST));
-    for &frame in &all[1..all.len() - RESERVED_FRAMES] {
-        kernel.call(ADD, [READ_WRITE, other, frame, 0]).unwrap();
-        kernel.call(UNREF, [frame, 0, 0, 0]).unwrap();
-    }
+    with_list(&mut kernel, other, None, &all[1..all.len() - RESERVED_FRAMES]).unwrap();
     assert_eq!(alloc(&mut kernel, HUNGRY), Err(Error::TryAgain));
     assert_eq!(kernel.revocation.asked(), Some(OTHER));
-    kernel.call(Number::e_free as u32, [other, 0, 0, 0]).unwrap();
+    call_again(&mut kernel, Number::e_free, [other, 0, 0, 0]).unwrap();
     assert_eq!(kernel.revocation.asked(), None);
     assert!(alloc(&mut kernel, HUNGRY).is_ok());
     kernel.check().unwrap();

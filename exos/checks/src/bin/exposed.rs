@@ -52,8 +52,8 @@ fn frames() -> Outcome {
     let theirs = 1u64 << get!(number(&tables, other.0.0));
     // One of each kind.
     let [mine, read, written] = [get!(Frame::any()), get!(Frame::any()), get!(Frame::any())];
-    get!(read.share(other.0, Some(Rights::ReadOnly)));
-    get!(written.share(other.0, Some(Rights::ReadWrite)));
+    get!(read.grant(other.0, Some(Rights::ReadOnly)));
+    get!(written.grant(other.0, Some(Rights::ReadWrite)));
     let acl = |frame: &Frame| {
         let record = tables.frames.get(frame.get() as usize);
         (record.readers, record.writers)
@@ -66,11 +66,11 @@ fn frames() -> Outcome {
     let region = get!(Region::reserve(1));
     for n in 0..tables.frames.len() {
         let record = tables.frames.get(n);
-        // An owner may not change its own rights; of others it is said before that who they are.
+        // Nobody grants itself anything; whether it holds a share is looked at before.
         let said = call(Number::p_add, [READ, machine::pid().0, n as u32, 0]);
         let expected = match record.owner() {
             Owner::Nobody => Error::FrameFree,
-            Owner::Environment(number) if 1 << number == own => Error::BadProtection,
+            Owner::Environment(_) if record.sharers & own != 0 => Error::BadProtection,
             _ => Error::NotPermitted,
         };
         check_eq!(said, Err(expected), "what the kernel says of frame {n:#x}, whose record is {record:?}");
@@ -208,7 +208,7 @@ fn census() -> Outcome {
     let after = critical(|| tables.census());
     check_eq!((after.free, after.slices), (before.free + 1, before.slices + 1), "one frame and one slice more");
     let [then, now] = [before.shares[own], after.shares[own]];
-    check_eq!((now.owned, now.held, now.slices), (then.owned - 1, then.held - 1, then.slices + 1), "of this program");
+    check_eq!((now.owned, now.granted, now.slices), (then.owned - 1, then.granted, then.slices + 1), "of this program");
     check!(now.stlb_pages > 0 && after.stlb_entries > 0, "the software TLB is empty");
     get!(call(Number::s_free, [slice, 0, 0, 0]));
     Ok(())

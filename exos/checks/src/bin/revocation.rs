@@ -10,15 +10,15 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use exos::abi::Error;
-use exos::abi::calls::{ANY, Number, READ, READ_WRITE};
+use exos::abi::calls::{ANY, Number, READ};
 use exos::abi::limits::{PAGE_SHIFT, RESERVED_FRAMES};
 use exos::exceptions::{Cause, Context, handle, unhandle};
 use exos::page_table::Rights;
 use exos::region::{Frame, Region};
 use exos::revocation::{self, Loss};
 use exos::{Cell, machine, schedule};
-use exos_checks::raw::bare::{Alive, COUNT, Entries, Entry, FAILED, MASK, Pages, STARTS, free, give_slice};
-use exos_checks::raw::calls::call;
+use exos_checks::raw::bare::{self, Alive, COUNT, Entries, Entry, FAILED, MASK, Pages, STARTS, free, give_slice};
+use exos_checks::raw::calls::{call, give};
 use exos_checks::tap::{self, Outcome};
 use exos_checks::{check, check_eq, get};
 
@@ -34,6 +34,8 @@ fn main() -> i32 {
 
 /// What is reserved.
 const RESERVATION: u32 = RESERVED_FRAMES as u32;
+/// What a hungry one lacks of it at first: it has shares of its two pages.
+const LACK: u32 = RESERVATION - bare::PAGES;
 
 /// All frames that are to be had.
 struct Hoard(Vec<u32>);
@@ -82,7 +84,7 @@ impl Hungry {
     fn feed(&self, limit: u32) -> Result<u32, String> {
         get!(give_slice(self.env.0, ANY));
         for slices in 0..limit {
-            if self.pages.load(COUNT) == RESERVATION {
+            if self.pages.load(COUNT) == LACK {
                 return Ok(slices);
             }
             schedule::yield_now();
@@ -115,7 +117,7 @@ fn answered() -> Outcome {
     let slices = hungry.feed(10)?;
     schedule::yield_now();
     revocation::answer(None);
-    check_eq!([REQUESTS.get(), GIVEN.get()], [1, RESERVATION], "requests, and frames given");
+    check_eq!([REQUESTS.get(), GIVEN.get()], [1, LACK], "requests, and frames given");
     check_eq!(hungry.pages.load(FAILED), 0, "the last error, when it has its reservation");
     check_eq!(revocation::lost(), 0, "frames taken by force");
     exos::println!("# it had what is reserved for it in its slice number {slices}");
@@ -123,7 +125,7 @@ fn answered() -> Outcome {
 }
 
 /// Pages that are taken.
-const LOST: u32 = RESERVATION;
+const LOST: u32 = LACK;
 static TOLD: Cell<u32> = Cell::new(0);
 static FAULTS: Cell<u32> = Cell::new(0);
 
@@ -188,10 +190,7 @@ fn save_area() -> Outcome {
     let mut env = pages.env(Entries { init: turn, pro: turn, epi: Some(Entry::Leave), ..Entries::default() });
     env.genx_save_area = highest << PAGE_SHIFT;
     let victim = get!(pages.start_under(&env));
-    for &frame in victims {
-        get!(call(Number::p_add, [READ_WRITE, victim.0, frame, 0]));
-        get!(call(Number::p_unref, [frame, 0, 0, 0]));
-    }
+    get!(give(victims, victim));
     get!(give_slice(victim, ANY));
     for _ in 0..5 {
         schedule::yield_now();

@@ -45,8 +45,8 @@ fn withdrawn(role: &str, left: Option<Rights>) -> Outcome {
     region.store(0, WORD);
     let words = [shared.get(), flags.get()].map(|frame| format!("{frame}"));
     let child = get!(process::spawn_without_slice("rights", &[role, &words[0], &words[1]]));
-    get!(shared.share(child.pid(), Some(Rights::ReadWrite)));
-    get!(flags.share(child.pid(), Some(Rights::ReadWrite)));
+    get!(shared.grant(child.pid(), Some(Rights::ReadWrite)));
+    get!(flags.grant(child.pid(), Some(Rights::ReadWrite)));
     get!(give_slice(child.pid(), ANY));
     let (ready, go) = (4096, 4100);
     for _ in 0..10_000 {
@@ -56,7 +56,7 @@ fn withdrawn(role: &str, left: Option<Rights>) -> Outcome {
         schedule::yield_now();
     }
     check_eq!(region.load(ready), 1, "the child is ready");
-    get!(shared.share(child.pid(), left));
+    get!(shared.grant(child.pid(), left));
     region.store(go, 1);
     check_eq!(child.wait(), End::Exited(0), "the child's end: 1 and up say what it found");
     check_eq!(region.load(0), WORD, "what the owner finds");
@@ -131,7 +131,7 @@ fn guaranteed() -> Outcome {
     };
     check!(looks(20) >= 19, "it does not look");
     check_eq!(pages.load(BAD_VADDR), 0, "what it missed while it had the right");
-    get!(frame.share(pid, None));
+    get!(frame.grant(pid, None));
     check!(looks(20) >= 19, "it does not look any more");
     check_eq!(pages.load(BAD_VADDR), LIBRARY, "what it missed without the right");
     get!(free(pid));

@@ -12,7 +12,7 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 use exos::abi::Error;
-use exos::abi::calls::{Number, READ_WRITE};
+use exos::abi::calls::Number;
 use exos::abi::limits::{ENV_DATA_BYTES, ENVS, EXCEPTIONS, PAGE_BYTES};
 use exos::page_table::Rights;
 use exos::region::{Frame, Region};
@@ -248,16 +248,16 @@ fn frames() -> Outcome {
     let keeper = get!(pages.start(Entries { init: Some(Entry::Leave), ..Entries::default() }));
     let region = get!(Region::reserve(FRAMES as u32));
     let mut secret_frames: Vec<u32> = Vec::new();
-    // Of each two, one goes with this program's right, and one with the environment.
+    // Of each two, one goes with this program's share, and one with the environment's.
     for page in 0..SECRET_FRAMES as u32 {
         let frame = get!(Frame::any());
         get!(region.map(page, &frame, Rights::ReadWrite));
         fill(&region, page);
-        if page % 2 == 0 {
-            get!(call(Number::p_add, [READ_WRITE, keeper.0, frame.get(), 0]));
-        }
         get!(region.unmap(page..page + 1));
         secret_frames.push(frame.get());
+        if page % 2 == 0 {
+            get!(frame.give(keeper));
+        }
     }
     secret_frames.push(pages.data_frame());
     drop(pages);
@@ -265,7 +265,11 @@ fn frames() -> Outcome {
 
     let mut frames: Vec<Frame> = Vec::with_capacity(FRAMES);
     for page in 0..FRAMES as u32 {
-        let frame = get!(Frame::any());
+        // Those that have been used are the last that any would be.
+        let frame = match secret_frames.get(page as usize) {
+            Some(&n) => get!(Frame::number(n)),
+            None => get!(Frame::any()),
+        };
         get!(region.map(page, &frame, Rights::ReadOnly));
         for offset in (0..PAGE_BYTES).step_by(4) {
             let word = region.load(page * PAGE_BYTES + offset);

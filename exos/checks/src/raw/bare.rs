@@ -337,11 +337,14 @@ global_asm!(
     "exos_checks_bare_hungry:",
     "lw    $t0, {count}($zero)",
     "nop",
-    "sltiu $t0, $t0, {reservation}",
+    "sltiu $t0, $t0, {lack}",
     "beqz  $t0, exos_checks_bare_leave",
     " nop",
     "li    $a0, -1",
     "CALL  {p_alloc}",
+    "li    $t0, {again}",
+    "beq   $v1, $t0, exos_checks_bare_hungry", // a part is done
+    " nop",
     "sw    $v1, {failed}($zero)",
     "bnez  $v1, exos_checks_bare_leave",
     " nop",
@@ -652,8 +655,9 @@ global_asm!(
     from = const DATA + FROM,
     timer = const Number::timer as u32,
     p_alloc = const Number::p_alloc as u32,
+    again = const Error::Again as u32,
     guest = const LIBRARY,
-    reservation = const RESERVED_FRAMES,
+    lack = const RESERVED_FRAMES as u32 - PAGES,
     count = const DATA + COUNT,
     starts = const DATA + STARTS,
     ends = const DATA + ENDS,
@@ -924,6 +928,9 @@ pub fn until_started(pid: Pid, mut act: impl FnMut() -> Result<(), Error>) -> Re
     Ok(())
 }
 
+/// Pages of a bare environment.
+pub const PAGES: u32 = 2;
+
 /// Makes an environment.
 ///
 /// # Errors
@@ -932,12 +939,16 @@ pub fn make(env: &Env) -> Result<Pid, Error> {
     with_pointer(env, |_| call(Number::e_alloc, [ANY, address_of(env), 0, 0]).map(Pid))
 }
 
-/// Destroys an environment.
+/// Destroys an environment. The name of one that has ended by itself is given up.
 ///
 /// # Errors
 /// Those of the kernel's call `e_free`.
 pub fn free(pid: Pid) -> Result<(), Error> {
-    call(Number::e_free, [pid.0, 0, 0, 0]).map(drop)
+    let result = call(Number::e_free, [pid.0, 0, 0, 0]).map(drop);
+    if result == Err(Error::NoSuchEnvironment) {
+        let _ = call(Number::e_unref, [pid.0, 0, 0, 0]);
+    }
+    result
 }
 
 /// An environment that is destroyed when this goes, if it has not ended before.

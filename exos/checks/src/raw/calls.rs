@@ -1,7 +1,7 @@
 //! The kernel's calls without the library's care.
 
 use exos::abi::calls::Number;
-use exos::abi::{Env, Error};
+use exos::abi::{Env, Error, Pid};
 use exos::interrupts::critical;
 use exos::rt::state::STATE;
 use exos::rt::{call, env, memory};
@@ -12,12 +12,26 @@ pub fn raw(number: u32, arguments: [u32; 4]) -> (u32, u32) {
     unsafe { call::raw(number, arguments) }
 }
 
-/// Makes a call of Aegis'. It may not take away what the program still uses.
+/// Makes a call of Aegis', again as long as the kernel has done only a part of it. It may not take away what the program
+/// still uses.
 pub fn call(number: Number, arguments: [u32; 4]) -> Result<u32, Error> {
+    call::whole(|| once(number, arguments))
+}
+
+/// Makes a call of Aegis' once.
+pub fn once(number: Number, arguments: [u32; 4]) -> Result<u32, Error> {
     match raw(number as u32, arguments) {
         (value, 0) => Ok(value),
         (_, code) => Err(Error::from_code(code).expect("the kernel returns codes of the interface only")),
     }
+}
+
+/// Gives frames of which the program has no page mapped, or wants none, to an environment.
+///
+/// # Errors
+/// Those of the kernel's call `p_give`.
+pub fn give(frames: &[u32], to: Pid) -> Result<(), Error> {
+    memory::give(frames, to)
 }
 
 /// Forgets all cached bindings; those in use come back by misses.

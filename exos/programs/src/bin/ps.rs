@@ -59,14 +59,14 @@ fn show() -> Result<(), alloc::boxed::Box<dyn Error>> {
 }
 
 fn environments(tables: &Tables, census: &Census) {
-    println!("ENV       PID  OWNED  SHARED  SLICES  STLB  OWES  CHANGED BY");
+    println!("ENV       PID  SHARES  GRANTED  SLICES  STLB  OWES  CHANGED BY");
     for (number, record) in tables.environments.iter().enumerate().filter(|(_, record)| record.pid != 0) {
         let share = &census.shares[number];
-        let shared = share.held - share.owned;
         println!(
-            "{number:>3}  {:08x}  {:>5}  {shared:>6}  {:>6}  {:>4}  {:>4}  {}",
+            "{number:>3}  {:08x}  {:>6}  {:>7}  {:>6}  {:>4}  {:>4}  {}",
             record.pid,
             share.owned,
+            share.granted,
             share.slices,
             share.stlb_pages,
             owed(tables, number),

@@ -70,7 +70,7 @@ fn schedule() -> Outcome {
     for n in 0..TICKETS.len() {
         let words = ["count", &format!("{}", frame.get()), &format!("{n}")];
         let process = process::spawn_without_slice("stride", &words)?;
-        frame.share(process.pid(), Some(Rights::ReadWrite))?;
+        frame.grant(process.pid(), Some(Rights::ReadWrite))?;
         // Until it counts.
         while counters()[n] == 0 {
             schedule::yield_to(process.pid())?;

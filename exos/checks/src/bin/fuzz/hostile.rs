@@ -13,7 +13,7 @@ use exos::abi::{Env, Error, Lo, Mapping, Pid};
 use exos::page_table::Rights;
 use exos::region::{Frame, Region};
 use exos_checks::raw::bare::{free, give_slice, make};
-use exos_checks::raw::calls::{address_of, call, load};
+use exos_checks::raw::calls::{address_of, call, give, load};
 use exos_checks::raw::hostile::{
     CAUSES, CODE, CONTEXTS, CURSOR, DATA, Entry, GENX, INTX, Kind, NOTE, QUEUE, REGISTERS, RESULT, SCRATCH, SCRIPT,
     STEP_BYTES, STEPS, UPCALLS, VECTOR, WHO,
@@ -236,9 +236,11 @@ impl Hostile {
         for _ in 0..4 {
             match call(Number::p_alloc, [ANY, 0, 0, 0]) {
                 Ok(frame) => {
-                    let given = call(Number::p_add, [READ_WRITE, pid.0, frame, 0]);
+                    let given = give(&[frame], pid);
+                    if given.is_err() {
+                        get!(call(Number::p_unref, [frame, 0, 0, 0]));
+                    }
                     check!(is_fair(&given), "giving a frame: {given:?}");
-                    get!(call(Number::p_unref, [frame, 0, 0, 0]));
                     self.knowledge.frames.push(frame);
                 }
                 Err(Error::NoMemory) => {}
@@ -515,7 +517,8 @@ impl Hostile {
 
 /// Is this what may come of a call that names a hostile environment? It may have been destroyed in the meantime.
 fn is_fair<T>(result: &Result<T, Error>) -> bool {
-    matches!(result, Ok(_) | Err(Error::NoSuchEnvironment))
+    // It may have died, and may have shares of what others have too.
+    matches!(result, Ok(_) | Err(Error::NoSuchEnvironment | Error::Shared | Error::Granted))
 }
 
 fn remember(random: &mut Random, names: &mut Vec<u32>, name: u32) {

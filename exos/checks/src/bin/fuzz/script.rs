@@ -3,10 +3,11 @@
 use super::random::Random;
 use super::world::{Whose, World};
 use alloc::vec::Vec;
-use exos::abi::Lo;
+use core::mem::offset_of;
 use exos::abi::calls::transfer::{ASYNCHRONOUS, SYNCHRONOUS};
 use exos::abi::calls::{ANY, Number, READ, READ_WRITE, Row, TABLE};
-use exos::abi::limits::{ENV_DATA_BYTES, GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT, USER_END};
+use exos::abi::limits::{ENV_DATA_BYTES, GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT, RESERVED_FRAMES, USER_END};
+use exos::abi::{Env, Lo};
 use exos_checks::raw::hostile::{CODE, CONTEXTS, DATA, Entry, Kind, QUEUE, SCRATCH, SCRIPT, STEPS, TLBX};
 
 /// What must come of a step.
@@ -153,6 +154,8 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
                 || is(Number::s_alloc)
                 || is(Number::s_add)
                 || is(Number::donate)
+                || is(Number::p_give)
+                || is(Number::p_share)
                 || (is(Number::e_add) && name == "env");
             (pid, whose == Whose::Nobodys || (whose == Whose::Protected && protects))
         }
@@ -173,6 +176,9 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
         "frame" if is(Number::memset) => (world.frame(&knowledge.frames).0, false),
         // None may be copied.
         "to" | "from" if is(Number::memcpy) => (world.frame(&knowledge.frames).0, false),
+        // The frames that a context has reserved.
+        "list" => (CONTEXTS + world.random.below(3) * CONTEXT_BYTES + offset_of!(Env, reserved) as u32, false),
+        "count" => (world.random.below(2 + RESERVED_FRAMES as u32), false),
         "frames" => (if world.random.one_in(4) { world.number() } else { world.random.below(3) }, false),
         "into" => {
             let pointer = pointer(world);

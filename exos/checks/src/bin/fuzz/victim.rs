@@ -77,7 +77,7 @@ impl Victim {
         }
         let pid = get!(pages.start_under(&env));
         for frame in &frames[2..] {
-            get!(frame.share(pid, Some(Rights::ReadWrite)));
+            get!(frame.grant(pid, Some(Rights::ReadWrite)));
         }
         get!(give_slice(pid, 1));
         Ok(Victim { pid, pages, frames, region, sums, starts: 0, starts_before: 0, turns: 0, since: schedule::ticks() })

@@ -5,7 +5,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use exos::abi::calls::{ANY, Number, TABLE};
 use exos::abi::exposed::ExposedInfo;
-use exos::abi::limits::{GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT, USER_END};
+use exos::abi::limits::{GUARANTEED_END, LIST_FRAMES, PAGE_BYTES, PAGE_SHIFT, USER_END};
 use exos::abi::{Env, Error, Lo, Pid};
 use exos::page_table::Rights;
 use exos::region::Region;
@@ -62,6 +62,8 @@ pub struct Player {
     /// The environment's own context, and one of nothing.
     context: Box<Env>,
     nothing: Box<Env>,
+    /// Numbers of frames to be passed on.
+    list: Box<[u32; LIST_FRAMES]>,
     /// Where the kernel may write.
     told: Box<ExposedInfo>,
     frame_count: u32,
@@ -90,6 +92,7 @@ impl Player {
             environments: Vec::with_capacity(MOST_ENVIRONMENTS),
             context: Box::new(context()),
             nothing: Box::new(Env::EMPTY),
+            list: Box::new([0; LIST_FRAMES]),
             told: Box::new(get!(exposed::info())),
             frame_count: machine::info().frames,
         };
@@ -208,6 +211,11 @@ impl Player {
         }
     }
 
+    /// Where a list of frames may be.
+    fn list(&mut self) -> u32 {
+        if self.random.below(4) == 0 { self.address() } else { address_of(&*self.list) }
+    }
+
     /// One call; its number and error code.
     pub fn play(&mut self) -> (u32, u32) {
         let number = match self.random.below(4) {
@@ -225,6 +233,11 @@ impl Player {
                     let frame = if self.frames.is_empty() { 0 } else { self.random.choose(&self.frames) };
                     arguments = [prot, self.pid(), frame, 0];
                 }
+                n if n == Number::p_give as u32 => arguments = [self.pid(), self.list(), self.random.below(5), 0],
+                n if n == Number::p_share as u32 => {
+                    arguments = [self.pid(), self.random.choose(&[1, 3, 2]), self.list(), self.random.below(5)];
+                }
+                n if n == Number::p_accept as u32 => arguments = [self.pid(), self.random.below(5), 0, 0],
                 16..24 => arguments[0] = self.number(),
                 n if n == Number::memcpy as u32 || n == Number::memset as u32 => {
                     let frame = |player: &mut Player| match player.random.below(4) {
@@ -277,6 +290,9 @@ impl Player {
                 self.frames.push(value);
             } else if number == Number::p_unref as u32 {
                 self.frames.retain(|&frame| frame != arguments[0]);
+            } else if number == Number::p_give as u32 {
+                let given = &self.list[..value as usize];
+                self.frames.retain(|frame| !given.contains(frame));
             }
         }
         (number, code)
@@ -294,6 +310,8 @@ impl Player {
         const E_SET: u32 = Number::e_set as u32;
         const TLBWR: u32 = Number::tlbwr as u32;
         const P_UNREF: u32 = Number::p_unref as u32;
+        const P_GIVE: u32 = Number::p_give as u32;
+        const P_SHARE: u32 = Number::p_share as u32;
         const READ_EXPOSED_INFO: u32 = Number::read_exposed_info as u32;
         const MEMCPY: u32 = Number::memcpy as u32;
         const MEMSET: u32 = Number::memset as u32;
@@ -326,6 +344,17 @@ impl Player {
                 Some(&frame) => arguments[0] = frame,
                 None => return false,
             },
+            // Any list that the kernel accepts must be of spare frames.
+            P_GIVE | P_SHARE => {
+                let place = if number == P_GIVE { 1 } else { 2 };
+                if arguments[place] & 3 == 0 && self.bound(arguments[place]) {
+                    self.list.fill(0);
+                    self.list.iter_mut().zip(self.frames.iter().rev()).for_each(|(place, frame)| *place = *frame);
+                    arguments[place] = address_of(&*self.list);
+                    insert(arguments[place]);
+                    insert(arguments[place] + size_of::<[u32; LIST_FRAMES]>() as u32 - 1);
+                }
+            }
             // What is written to must be meant for it; a spare page may be bound to anything.
             READ_EXPOSED_INFO => {
                 let last = arguments[0].saturating_add(size_of::<ExposedInfo>() as u32 - 1);

@@ -41,7 +41,7 @@ pub fn sections() -> Outcome {
         let spawn = || process::spawn_without_slice("slices", &[role, &word]);
         let children = [get!(spawn()), get!(spawn())];
         for child in &children {
-            get!(frame.share(child.pid(), Some(Rights::ReadWrite)));
+            get!(frame.grant(child.pid(), Some(Rights::ReadWrite)));
         }
         for child in &children {
             get!(give_slice(child.pid(), ANY));

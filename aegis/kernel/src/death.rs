@@ -1,0 +1,249 @@
+//! The end of environments, in two parts.
+//!
+//! At once an environment that ends loses its name, its slices, timer and input, and is entered by
+//! nothing any more, and so do those to which only it held references. It is then among the *dying*.
+//! Its lines, frames and references go piece by piece: whoever destroys it, whoever needs its number
+//! or its frames, or the idle machine works on that.
+//!
+//! When all is gone, its number can be given to another environment, unless somebody still holds a
+//! reference to it. Numbers come again in the order in which they became free.
+
+use crate::Kernel;
+use crate::budget::Budget;
+use crate::environment::{Context, Environment};
+use crate::kernel::FIRST;
+use crate::machine::Machine;
+use crate::name::number_of_tag;
+use aegis_abi::exposed::Environment as Record;
+use aegis_abi::limits::{ENV_DATA_BYTES, ENVS};
+use aegis_abi::{Error, Pid, status};
+
+/// Instructions that it takes to end an environment's references and context, about; to look through a stretch of frames;
+/// and to take one of them.
+const ENVIRONMENT_COST: usize = 3000;
+const STRETCH_COST: usize = 1000;
+const FRAME_COST: usize = 150;
+/// Instructions that it takes to zero a frame.
+const ZEROING_COST: usize = 1400;
+
+/// Numbers that can be given to environments, in the order in which they became free. That of the first environment is
+/// not among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    queue: [u8; ENVS],
+    count: usize,
+}
+
+impl Numbers {
+    /// All but that of the first environment.
+    pub const fn new() -> Numbers {
+        let mut queue = [0; ENVS];
+        let mut count = 0;
+        while count < ENVS - 1 {
+            queue[count] = (FIRST + 1 + count) as u8;
+            count += 1;
+        }
+        Numbers { queue, count }
+    }
+
+    /// Is this number free?
+    pub fn contains(&self, number: usize) -> bool {
+        self.queue[..self.count].contains(&(number as u8))
+    }
+
+    /// The number that has been free for the longest time.
+    pub fn first(&self) -> Option<usize> {
+        self.queue[..self.count].first().map(|&number| number.into())
+    }
+
+    /// Takes a number out.
+    pub fn take(&mut self, number: usize) {
+        if let Some(place) = self.queue[..self.count].iter().position(|&free| usize::from(free) == number) {
+            self.queue.copy_within(place + 1..self.count, place);
+            self.count -= 1;
+        }
+    }
+
+    /// Puts a number in, which is not there.
+    fn put(&mut self, number: usize) {
+        self.queue[self.count] = number as u8;
+        self.count += 1;
+    }
+}
+
+impl<M: Machine> Kernel<M> {
+    /// The number that a new environment gets: `wanted`, or the first.
+    pub(crate) fn choose_number(&mut self, wanted: Option<u32>) -> Result<usize, Error> {
+        match wanted {
+            None => match self.numbers.first() {
+                Some(number) => Ok(number),
+                None if self.dying != 0 => Err(self.bury_one_of_the_dying(None)),
+                None => Err(Error::NoEnvironment),
+            },
+            Some(n) if n as usize >= ENVS => Err(Error::NoSuchEnvironment),
+            Some(n) if self.numbers.contains(n as usize) => Ok(n as usize),
+            Some(n) if self.is_dying(n as usize) => Err(self.bury_one_of_the_dying(Some(n as usize))),
+            // The first environment has rights that nobody inherits.
+            Some(_) => Err(Error::EnvironmentTaken),
+        }
+    }
+
+    fn bury_one_of_the_dying(&mut self, number: Option<usize>) -> Error {
+        self.bury(number, &mut Budget::new());
+        Error::Again
+    }
+
+    /// Has the environment with this number ended, with something of it left?
+    pub(crate) fn is_dying(&self, number: usize) -> bool {
+        self.dying >> number & 1 != 0
+    }
+
+    /// Number of the environment that has or had this name, while that is not free.
+    pub(crate) fn lookup_even_dead(&self, pid: Pid) -> Result<usize, Error> {
+        let number = number_of_tag(pid.0);
+        let record = &self.environments[number].record;
+        let is_it = crate::name::pid::<M::Geometry>(number, record.generation) == pid;
+        let is_kept = self.is_alive(number) || self.is_dying(number) || record.references != 0;
+        if is_it && is_kept { Ok(number) } else { Err(Error::NoSuchEnvironment) }
+    }
+
+    /// Ends an environment, which lives, and those that live by references of its alone.
+    pub(crate) fn destroy(&mut self, number: usize) {
+        self.end_all(1 << number);
+        if self.environments.iter().all(|environment| environment.pid().is_none()) {
+            log::error!("no environment is left");
+            self.power_off_with(status::NO_ENVIRONMENT);
+        }
+    }
+
+    /// Ends the environments of a set, and all that live by references of theirs alone.
+    fn end_all(&mut self, set: u64) {
+        let mut ended = set;
+        loop {
+            let before = ended;
+            for (number, environment) in self.environments.iter().enumerate() {
+                let record = &environment.record;
+                let falls = record.pid != 0 && record.references & !(ended | self.dying) == 0;
+                ended |= u64::from(falls) << number;
+            }
+            if ended == before {
+                break;
+            }
+        }
+        self.dying |= ended;
+        let mut left = ended;
+        while left != 0 {
+            let number = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let environment = &mut self.environments[number];
+            (environment.record.pid, environment.record.suspended, environment.timer) = (0, 0, None);
+            self.machine.set_block(number, None);
+        }
+        self.forget(ended);
+        self.revocation.forget(ended);
+        self.input.forget(ended);
+        self.resume_input();
+        // Who has the number next is somebody else.
+        self.fpu_user = self.fpu_user.filter(|&user| ended >> user & 1 == 0);
+    }
+
+    /// Takes from the dying what is left of them, from `first` at first, as far as the budget allows. Is nothing left of
+    /// `first`, or, where it is `None`, of anybody?
+    pub(crate) fn bury(&mut self, first: Option<usize>, budget: &mut Budget) -> bool {
+        if let Some(number) = first.filter(|&first| self.is_dying(first))
+            && !self.bury_part(number, budget)
+        {
+            return false;
+        }
+        while self.dying != 0 {
+            if !self.bury_part(self.dying.trailing_zeros() as usize, budget) {
+                return first.is_some();
+            }
+        }
+        true
+    }
+
+    /// Does what is due before the machine waits: sweeps, and takes from the dying, and zeroes free frames.
+    pub(crate) fn work_while_idle(&mut self) {
+        let budget = &mut Budget::new();
+        if self.sweep(budget) && self.bury(None, budget) {
+            while !budget.is_spent()
+                && let Some(n) = self.frames.first_dirty()
+            {
+                budget.spend(ZEROING_COST);
+                self.machine.zero(n);
+                self.frames.zeroed(n);
+            }
+        }
+    }
+
+    /// Takes from one of the dying what is left of it, as far as the budget allows. False where more is left.
+    fn bury_part(&mut self, number: usize, budget: &mut Budget) -> bool {
+        if budget.is_spent() {
+            return false;
+        }
+        if self.environments[number].context != Context::EMPTY || self.is_named_by_others(number) {
+            budget.spend(ENVIRONMENT_COST);
+            self.end_context(number);
+            self.end_references(number);
+        }
+        if !self.flush(number, budget) {
+            return false;
+        }
+        while let Some(stretch) = self.frames.first_stretch(number) {
+            for n in stretch.clone() {
+                if !self.frames.is_held(number, n) {
+                    continue;
+                }
+                if budget.is_spent() || !self.end_grants(number, n, budget) {
+                    return false;
+                }
+                budget.spend(FRAME_COST);
+                self.frames.leave(number, n);
+            }
+            self.frames.leave_stretch(number, stretch.start);
+            // Paid afterwards, so that the smallest budget gets on.
+            budget.spend(STRETCH_COST);
+        }
+        let Record { generation, references, .. } = self.environments[number].record;
+        let record = Record { generation, references, ..Record::NONE };
+        self.environments[number] = Environment { record, ..Environment::NONE };
+        self.machine.write_data(number, 0, &[0; ENV_DATA_BYTES]);
+        self.dying &= !(1 << number);
+        self.free_number(number);
+        true
+    }
+
+    /// Is environment `number` a writer of another, or does it hold a reference?
+    fn is_named_by_others(&self, number: usize) -> bool {
+        let names = |environment: &Environment| environment.record.writers | environment.record.references;
+        self.environments.iter().any(|environment| names(environment) >> number & 1 != 0)
+    }
+
+    /// Takes from environment `number` what its context binds.
+    fn end_context(&mut self, number: usize) {
+        let context = core::mem::replace(&mut self.environments[number].context, Context::EMPTY);
+        context.bound_frames().for_each(|frame| self.frames.unbind(frame));
+    }
+
+    /// Takes environment `number` from all lists of writers and of references.
+    fn end_references(&mut self, number: usize) {
+        for other in 0..ENVS {
+            let record = &mut self.environments[other].record;
+            record.writers &= !(1 << number);
+            if record.references >> number & 1 != 0 {
+                record.references &= !(1 << number);
+                self.free_number(other);
+            }
+        }
+    }
+
+    /// Frees a number, unless its environment lives or is dying, or somebody holds a reference.
+    pub(crate) fn free_number(&mut self, number: usize) {
+        let is_free = !self.is_alive(number) && !self.is_dying(number);
+        let was_given = self.environments[number].record.generation != 0 && number != FIRST;
+        if is_free && was_given && self.environments[number].record.references == 0 && !self.numbers.contains(number) {
+            self.numbers.put(number);
+        }
+    }
+}

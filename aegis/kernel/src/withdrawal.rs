@@ -1,0 +1,224 @@
+//! Withdrawing rights to frames, with every binding that rests on them.
+//!
+//! The right goes first, and with it at once whatever the environment's context rests on it: the
+//! kernel writes through save areas and queues. The lines of the software TLB go a stretch at a
+//! time, in a *sweep* of the environment's lines, which removes those that rest on no right any
+//! more, whatever frames they name. A call that withdraws answers `Again` until no sweep is due; a
+//! frame without shares becomes free with its last binding.
+//!
+//! Between two stays of a sweep, lines that rest on no right stand in stretches that have not been
+//! swept yet only: a line moves between its slot and the overflow buffer alone, and each stay of a
+//! sweep begins with the overflow buffer.
+
+use crate::Kernel;
+use crate::binding::edit_line;
+use crate::budget::Budget;
+use crate::environment::right;
+use crate::frame::{Frames, Owner, Right};
+use crate::machine::Machine;
+use aegis_abi::limits::{ENVS, PAGE_SHIFT};
+use aegis_abi::{Error, Lo};
+use stlb::{Edit, Geometry, SLOTS};
+
+/// Slots of a stretch of the software TLB.
+pub(crate) const STRETCH: usize = 16;
+/// Words of marks for the software TLB.
+pub(crate) const LINE_MARKS: usize = SLOTS / STRETCH / 32;
+
+/// Instructions that a stretch without lines takes, about; a line more; and a grant to be withdrawn.
+const STRETCH_COST: usize = 150;
+const LINE_COST: usize = 150;
+const GRANT_COST: usize = 800;
+
+/// The sweeps that are due.
+#[derive(Debug)]
+pub(crate) struct Sweeps {
+    /// The environments whose lines are to be swept, a bit each.
+    stale: u64,
+    /// Those of them for which a sweep that is under way does not suffice, a bit each.
+    again: u64,
+    /// Where the sweep of each goes on: the number of a stretch.
+    at: [u16; ENVS],
+}
+
+impl Sweeps {
+    /// None.
+    pub const NONE: Sweeps = Sweeps { stale: 0, again: 0, at: [0; ENVS] };
+
+    /// Has environment `number` lost rights on which lines may rest yet?
+    pub fn is_due(&self, number: usize) -> bool {
+        self.stale >> number & 1 != 0
+    }
+
+    /// Has any?
+    pub fn is_any_due(&self) -> bool {
+        self.stale != 0
+    }
+
+    fn request(&mut self, number: usize) {
+        if self.at[number] > 0 {
+            self.again |= 1 << number;
+        }
+        self.stale |= 1 << number;
+    }
+
+    /// No sweep of environment `number` is due: it has no line.
+    pub fn forget(&mut self, number: usize) {
+        self.stale &= !(1 << number);
+        self.again &= !(1 << number);
+        self.at[number] = 0;
+    }
+}
+
+/// The stretch in which the line for a Context register stands.
+pub(crate) fn stretch<G: Geometry>(context: u32) -> usize {
+    G::slot(context) / STRETCH
+}
+
+impl<M: Machine> Kernel<M> {
+    /// Takes from environment `number` every right to frame `n`, and its share. If it is the owner, its grants have been
+    /// withdrawn.
+    pub(crate) fn withdraw(&mut self, number: usize, n: u32) {
+        self.frames.leave(number, n);
+        self.break_bindings(number, n);
+    }
+
+    /// Breaks the bindings of environment `number` to frame `n` that rest on no right any more: its context's at once,
+    /// while its lines are to be swept.
+    pub(crate) fn break_bindings(&mut self, number: usize, n: u32) {
+        if self.frames.bindings(n) == 0 {
+            return;
+        }
+        let lost = |frames: &Frames, needed| !frames.has(number, n, needed);
+        let (reads, writes) = (lost(&self.frames, Right::Read), lost(&self.frames, Right::Write));
+        let context = &mut self.environments[number].context;
+        let mut broken = 0;
+        context.guaranteed.retain(|mapping| {
+            let rests = if right(mapping.lo) == Right::Write { writes } else { reads };
+            let breaks = mapping.lo.pfn() == n && rests;
+            broken += u32::from(breaks);
+            !breaks
+        });
+        if writes {
+            for place in context.places() {
+                broken += u32::from(place.take_if(|address| *address >> PAGE_SHIFT == n).is_some());
+            }
+        }
+        for _ in 0..broken {
+            self.frames.unbind(n);
+        }
+        if broken > 0 {
+            self.set_block(number);
+        }
+        if self.frames.bindings(n) > 0 {
+            self.sweeps.request(number);
+        }
+    }
+
+    /// Withdraws what environment `number`, if it is the owner of frame `n`, has granted. False where more is left than
+    /// the budget allows.
+    pub(crate) fn end_grants(&mut self, number: usize, n: u32, budget: &mut Budget) -> bool {
+        if self.frames.owner(n) != Owner::Environment(number) {
+            return true;
+        }
+        let mut grantees = self.frames.grantees(n);
+        while grantees != 0 {
+            if budget.is_spent() {
+                return false;
+            }
+            budget.spend(GRANT_COST);
+            self.withdraw(grantees.trailing_zeros() as usize, n);
+            grantees &= grantees - 1;
+        }
+        true
+    }
+
+    /// Sweeps as far as the budget allows. False where more is left.
+    pub(crate) fn sweep(&mut self, budget: &mut Budget) -> bool {
+        while self.sweeps.stale != 0 {
+            if !self.sweep_lines(self.sweeps.stale.trailing_zeros() as usize, budget) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// `Again`, unless all is swept within the budget.
+    pub(crate) fn sweep_or_again(&mut self, budget: &mut Budget) -> Result<(), Error> {
+        if self.sweep(budget) { Ok(()) } else { Err(Error::Again) }
+    }
+
+    /// Sweeps the lines of environment `number` as far as the budget allows. False where more is left.
+    fn sweep_lines(&mut self, number: usize, budget: &mut Budget) -> bool {
+        budget.spend(STRETCH_COST);
+        self.edit_overflow(number, |frames, lo| rested(frames, number, lo));
+        loop {
+            let Some(stretch) = self.lines.next(number, self.sweeps.at[number].into()) else {
+                self.sweeps.at[number] = 0;
+                if self.sweeps.again >> number & 1 == 0 {
+                    self.sweeps.forget(number);
+                    return true;
+                }
+                self.sweeps.again &= !(1 << number);
+                continue;
+            };
+            if budget.is_spent() {
+                return false;
+            }
+            self.edit_stretch(number, stretch, budget, |frames, lo| rested(frames, number, lo));
+            self.sweeps.at[number] = stretch as u16 + 1;
+        }
+    }
+
+    /// Removes all lines of environment `number` as far as the budget allows, whatever they rest on. False where more is
+    /// left.
+    pub(crate) fn flush(&mut self, number: usize, budget: &mut Budget) -> bool {
+        self.edit_overflow(number, |_, _| Lo::INVALID);
+        while let Some(stretch) = self.lines.next(number, 0) {
+            if budget.is_spent() {
+                return false;
+            }
+            self.edit_stretch(number, stretch, budget, |_, _| Lo::INVALID);
+        }
+        self.sweeps.forget(number);
+        true
+    }
+
+    /// Replaces the valid halves of the lines of environment `number` in the overflow buffer by what `edit` makes of them.
+    fn edit_overflow(&mut self, number: usize, mut edit: impl FnMut(&Frames, Lo) -> Lo) {
+        let tag = self.tag(number);
+        let Kernel { machine, frames, .. } = self;
+        machine.stlb().scan_overflow(M::Geometry::TAG_MASK, tag, |line| {
+            edit_line(machine, frames, number, line, |frames, _, lo| edit(frames, lo))
+        });
+    }
+
+    /// The same in a stretch of the table, from which the mark goes with the last line.
+    fn edit_stretch(
+        &mut self,
+        number: usize,
+        stretch: usize,
+        budget: &mut Budget,
+        mut edit: impl FnMut(&Frames, Lo) -> Lo,
+    ) {
+        let tag = self.tag(number);
+        let Kernel { machine, frames, lines, .. } = self;
+        let (mut found, mut left) = (0, 0);
+        let slots = stretch * STRETCH..(stretch + 1) * STRETCH;
+        machine.stlb().scan_slots(slots, M::Geometry::TAG_MASK, tag, |line| {
+            let edit = edit_line(machine, frames, number, line, |frames, _, lo| edit(frames, lo));
+            found += 1;
+            left += usize::from(!matches!(edit, Edit::Replace(lo) if lo.iter().all(|lo| !lo.v())));
+            edit
+        });
+        if left == 0 {
+            lines.unmark(number, stretch);
+        }
+        budget.spend(STRETCH_COST + LINE_COST * found);
+    }
+}
+
+/// What is left of the half `lo` of a line of environment `number`.
+fn rested(frames: &Frames, number: usize, lo: Lo) -> Lo {
+    if frames.has(number, lo.pfn(), right(lo)) { lo } else { Lo::INVALID }
+}
