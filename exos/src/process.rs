@@ -6,6 +6,7 @@ use crate::region::Region;
 use crate::rt::cell::Cell;
 use crate::rt::{loader, memory};
 use crate::{programs, schedule};
+use aegis_abi::calls;
 use aegis_abi::limits::{LIST_FRAMES, PAGE_BYTES};
 use aegis_abi::{Error, Image, ImageError, Pid};
 use core::fmt;
@@ -27,6 +28,34 @@ pub enum End {
     Exited(i32),
     /// It was destroyed.
     Destroyed,
+}
+
+/// What a process may make itself: environments, which other processes are, and slices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Account {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// So many environments and slices, which this process can make no more until the account ends.
+    Own {
+        /// Environments.
+        environments: u8,
+        /// Slices.
+        slices: u8,
+    },
+    /// What this process may, of the same account.
+    Shared,
+}
+
+impl Account {
+    /// As the kernel's call `e_alloc` has it.
+    fn argument(self) -> u32 {
+        match self {
+            Account::Nothing => 0,
+            Account::Own { environments, slices } => calls::allowance(environments, slices),
+            Account::Shared => calls::SHARED,
+        }
+    }
 }
 
 /// Why a process could not be made.
@@ -105,7 +134,15 @@ fn window() -> Result<Pages, page_table::Error> {
 /// # Errors
 /// Says why it could not be made; nothing is left of it then.
 pub fn spawn(name: &str, arguments: &[&str]) -> Result<Process, SpawnError> {
-    let mut process = spawn_without_slice(name, arguments)?;
+    spawn_with(name, arguments, Account::Nothing)
+}
+
+/// As [`spawn`], but the process may make others itself, and slices.
+///
+/// # Errors
+/// As for [`spawn`].
+pub fn spawn_with(name: &str, arguments: &[&str], account: Account) -> Result<Process, SpawnError> {
+    let mut process = spawn_file(find(name)?, name, arguments, account)?;
     process.slice = Some(loader::give_slice(process.pid)?);
     Ok(process)
 }
@@ -115,16 +152,21 @@ pub fn spawn(name: &str, arguments: &[&str]) -> Result<Process, SpawnError> {
 /// # Errors
 /// As for [`spawn`].
 pub fn spawn_without_slice(name: &str, arguments: &[&str]) -> Result<Process, SpawnError> {
+    spawn_file(find(name)?, name, arguments, Account::Nothing)
+}
+
+/// The file of a program of the archive.
+fn find(name: &str) -> Result<&'static [u8], SpawnError> {
     let program = programs::programs().find(|program| program.filename().as_str() == Ok(name));
-    spawn_file(program.ok_or(SpawnError::NoProgram)?.data(), name, arguments)
+    Ok(program.ok_or(SpawnError::NoProgram)?.data())
 }
 
 /// As [`spawn_without_slice`], but the program is this file of whatever origin: it is trusted in
-/// nothing, and gets no memory but its own.
+/// nothing, gets no memory but its own, and draws on this account.
 ///
 /// # Errors
 /// As for [`spawn`].
-pub fn spawn_file(file: &[u8], name: &str, arguments: &[&str]) -> Result<Process, SpawnError> {
+pub fn spawn_file(file: &[u8], name: &str, arguments: &[&str], account: Account) -> Result<Process, SpawnError> {
     let words = core::iter::once(name).chain(arguments.iter().copied());
     let words = arguments::encode(words).ok_or(SpawnError::TooLong)?;
     let image = Image::parse(file)?;
@@ -149,7 +191,7 @@ pub fn spawn_file(file: &[u8], name: &str, arguments: &[&str]) -> Result<Process
     let env = image.env(frames.first)?;
     let state = Region::reserve(1)?;
     memory::PAGE_TABLE.map(Pages::new(state.start(), 1)?, frames.first, Rights::ReadOnly)?;
-    let pid = loader::make(&env)?;
+    let pid = loader::make(&env, account.argument())?;
     let process = Process { pid, state, state_frame: frames.first, slice: None };
     frames.hand_over(pid)?;
     Ok(process)

@@ -28,18 +28,24 @@ macro_rules! for_each_call {
             /// Makes environment number `n`, or any if it is [`ANY`]($crate::calls::ANY), and returns its name. `env` points to its
             /// [`Env`]($crate::Env), aligned to 4, whose frames are checked against the caller's rights; the new environment then
             /// has a share of each of them, with the rights that its context uses. It has no slice yet. The caller becomes its
-            /// writer and holds a reference. Number 0 is the first environment's for good. (Thesis .8)
+            /// writer and holds a reference. Number 0 is the first environment's for good. The number is charged to the caller's
+            /// account. `account` says on what the new environment draws: on nothing (0), on an account that is cut out of the
+            /// caller's ([`allowance`]($crate::calls::allowance)), or on the caller's own
+            /// ([`SHARED`]($crate::calls::SHARED)). (Thesis .8, without accounts)
             ///
-            /// Errors: `NoSuchEnvironment`, `EnvironmentTaken`, `NoEnvironment`, and those of `e_set`; `NotPermitted` also for
+            /// Errors: `NoSuchEnvironment`, `EnvironmentTaken`, `NoAllowance`, and those of `e_set`; `NotPermitted` also for
             /// a frame of which the caller holds no share; `Again` while the number is being taken from the dead.
-            4 e_alloc(n: u32, env: $crate::UserPtr) -> $crate::Pid;
+            4 e_alloc(n: u32, env: $crate::UserPtr, account: u32) -> $crate::Pid;
 
-            /// Takes a reference to the environment `pid`. (Thesis .8)
+            /// Takes a reference to the environment `pid`. As long as there is one the name is not given again, even when its
+            /// bearer is dead. So it is charged to the caller's account as an environment, unless it is the caller's own name,
+            /// or the account pays for that number already. (Thesis .8)
             ///
-            /// Errors: `NoSuchEnvironment`, `NotPermitted`.
+            /// Errors: `NoSuchEnvironment`, `NotPermitted`, `NoAllowance`.
             5 e_ref(pid: $crate::Pid) -> ();
 
-            /// Gives up the caller's reference to the environment `pid`, and with the last one the environment. (Thesis .8)
+            /// Gives up the caller's reference to the environment `pid`, which may be dead, and with the last one the
+            /// environment. (Thesis .8)
             ///
             /// Errors: `NoSuchEnvironment`; `NotPermitted` when the caller holds none.
             6 e_unref(pid: $crate::Pid) -> ();
@@ -71,11 +77,15 @@ macro_rules! for_each_call {
             11 tlbdeleten(va: $crate::UserVa, pages: u32) -> ();
 
             /// Deletes all the caller's cached bindings. (Thesis .12)
+            ///
+            /// Errors: `Again`.
             12 tlbflush() -> ();
 
-            /// Destroys the environment `pid`: it loses every binding and right, its slices and its references. (Thesis .8)
+            /// Destroys the environment `pid`: it loses its name, its slices, and piece by piece every binding and right, and
+            /// its references. Those to which only it held references end with it. The caller gives up its reference to it.
+            /// (Thesis .8)
             ///
-            /// Errors: `NoSuchEnvironment`, `NotPermitted`.
+            /// Errors: `NoSuchEnvironment`, `NotPermitted`; `Again` until nothing of it is left.
             13 e_free(pid: $crate::Pid) -> ();
 
             /// Writes `bytes` bytes from `from` to the data of the environment `pid`, which everybody can read, from `offset` on. (Thesis
@@ -156,9 +166,9 @@ macro_rules! for_each_call {
             26 console_focus(pid: $crate::Pid) -> ();
 
             /// Allocates the time slice `n`, or any if it is [`ANY`]($crate::calls::ANY), to the environment `pid`; returns its
-            /// number. (Thesis .7)
+            /// number. It is charged to the caller's account. (Thesis .7)
             ///
-            /// Errors: `NoSuchSlice`, `SliceTaken`, `NoSuchEnvironment`; `NotPermitted` when the caller is no writer of `pid`; `Owing` when
+            /// Errors: `NoAllowance`, `NoSuchSlice`, `SliceTaken`, `NoSuchEnvironment`; `NotPermitted` when the caller is no writer of `pid`; `Owing` when
             /// turns of the slice are to be skipped yet.
             32 s_alloc(pid: $crate::Pid, n: u32) -> u32;
 
@@ -244,6 +254,14 @@ macro_rules! for_each_call {
 
 /// As an argument of `p_alloc`, `e_alloc` and `s_alloc`: any that is free.
 pub const ANY: u32 = u32::MAX;
+/// As an argument of `e_alloc`: the new environment draws on the caller's account.
+pub const SHARED: u32 = u32::MAX;
+
+/// As an argument of `e_alloc`: the new environment draws on an account of its own, of so many environments and slices.
+pub const fn allowance(environments: u8, slices: u8) -> u32 {
+    environments as u32 | (slices as u32) << 8
+}
+
 /// As an argument of `yield`: whoever has the next slice. No environment has this name.
 pub const NEXT: Pid = Pid(0);
 /// As an argument of `p_add`: the right to read and execute.

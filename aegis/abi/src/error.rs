@@ -66,8 +66,8 @@ errors! {
     NoGate = 19, "the environment has no gate, or no prologue, to be entered by";
     /// The environment's number is in use, so it cannot be allocated.
     EnvironmentTaken = 20, "environment's number is taken";
-    /// No environment is free.
-    NoEnvironment = 21, "no environment is free";
+    /// The caller's account has no environment, or no slice, left, or too few to cut another out of it.
+    NoAllowance = 21, "the caller's account does not allow it";
     /// A slice number that is beyond `SLICES`.
     NoSuchSlice = 22, "no such slice";
     /// The slice is owned by nobody.

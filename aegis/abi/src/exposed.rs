@@ -82,12 +82,53 @@ pub struct Environment {
     pub suspended: u32,
     /// 1 if it has ever run.
     pub started: u32,
+    /// Of the environments that hold a reference, those whose accounts pay for that, a bit each.
+    pub paying: u64,
+    /// Number of the account on which it draws; [`Account::NONE`]: none.
+    pub account: u8,
+    /// Number of the account to which its number is charged; [`Account::NONE`]: none.
+    pub payer: u8,
+    /// Zeros.
+    pub unused: [u8; 6],
+}
+
+/// An account's record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Account {
+    /// Number of the account that it was cut out of; [`Account::NONE`] for the first one.
+    pub from: u8,
+    /// Environments that may yet be made.
+    pub environments: u8,
+    /// Slices that may yet be allocated.
+    pub slices: u8,
+    /// Environments that draw on it; 0, but for the first account: there is no account of this number.
+    pub members: u8,
+}
+
+impl Account {
+    /// In place of an account's number: none.
+    pub const NONE: u8 = u8::MAX;
+
+    /// One that is not there.
+    pub const UNUSED: Account = Account { from: Account::NONE, environments: 0, slices: 0, members: 0 };
 }
 
 impl Environment {
-    /// One that does not live: all zeros.
+    /// One that does not live.
     pub const NONE: Environment =
-        Environment { writers: 0, references: 0, pid: 0, generation: 0, suspended: 0, started: 0 };
+        Environment {
+            writers: 0,
+            references: 0,
+            pid: 0,
+            generation: 0,
+            suspended: 0,
+            started: 0,
+            paying: 0,
+            account: Account::NONE,
+            payer: Account::NONE,
+            unused: [0; 6],
+        };
 
     /// Its name, if it lives.
     pub fn pid(&self) -> Option<Pid> {
@@ -188,6 +229,8 @@ pub struct ExposedInfo {
     pub slice: Column,
     /// Which slices are allocated: [`Slice::access`].
     pub s_map: Column,
+    /// The accounts: [`Account`]. (Not in the thesis.)
+    pub account: Column,
     /// Whose each address space identifier is, which is the number of its environment: [`Environment::pid`].
     pub cmap: Column,
     /// Which identifiers are in use: the same.

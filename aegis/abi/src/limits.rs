@@ -55,6 +55,8 @@ pub const POINTER_PAGES: u32 = 2;
 /// Frames that `memcpy` and `memset` change in one call: interrupts are off meanwhile, and 64 KB keep a processor of 1995 for a few
 /// milliseconds, about a slice.
 pub const COPY_FRAMES: u32 = 16;
+/// Accounts at most: one for each environment, and the first one, which outlives its environment.
+pub const ACCOUNTS: usize = ENVS + 1;
 /// Frames that a list names at most: their numbers are 256 bytes.
 pub const LIST_FRAMES: usize = 64;
 /// Bytes of command line that reach a program.

@@ -1,11 +1,13 @@
 //! The first environment: found in the archive, loaded, and brought to life.
 
 use crate::Kernel;
+use crate::account::ROOT;
 use crate::environment::Context;
 use crate::kernel::FIRST;
 use crate::machine::Machine;
 use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT};
-use aegis_abi::{Error, Image, ImageError};
+use aegis_abi::exposed::Account;
+use aegis_abi::{Error, Image, ImageError, Pid};
 use core::fmt;
 use tar_no_std::TarArchiveRef;
 
@@ -70,6 +72,14 @@ impl<M: Machine> Kernel<M> {
         self.load(program.data())
     }
 
+    /// Brings the first environment to life, which draws on the first account, and owns slice 0.
+    pub(crate) fn create_first(&mut self, context: Context) -> Pid {
+        self.accounts.join(ROOT);
+        self.slices.give(FIRST, 0, ROOT);
+        // Nobody gets its number, and so nobody pays for it.
+        self.create(FIRST, context, FIRST, [ROOT, Account::NONE])
+    }
+
     /// Loads a program from its ELF file and makes it the first environment.
     fn load(&mut self, file: &[u8]) -> Result<(), BootError> {
         let image = Image::parse(file)?;
@@ -88,8 +98,7 @@ impl<M: Machine> Kernel<M> {
         (first_frame..first_frame + page_count).for_each(|frame| self.machine.sync_instructions(frame));
 
         let context = Context::check(&self.frames, FIRST, &image.env(first_frame)?)?;
-        let pid = self.create(FIRST, context, FIRST);
-        self.slices.give(FIRST, 0);
+        let pid = self.create_first(context);
         log::debug!("environment {FIRST} (pid {:#010x}): {page_count} pages from frame {first_frame:#x}", pid.0);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The calls: each checks everything, then acts.
 
 use crate::Kernel;
+use crate::account::{Cut, Unit};
 use crate::budget::Budget;
 use crate::dispatch::Calls;
 use crate::environment::{Accepted, Context, Unfinished};
@@ -29,7 +30,9 @@ impl<M: Machine> Calls for Kernel<M> {
     }
 
     #[inline(never)]
-    fn e_alloc(&mut self, n: u32, env: UserPtr) -> Result<Pid, Error> {
+    fn e_alloc(&mut self, n: u32, env: UserPtr, account: u32) -> Result<Pid, Error> {
+        let (own, cut) = (self.own_account(), Cut::of(account)?);
+        self.check_allowance(cut)?;
         let number = self.choose_number(Some(n).filter(|&n| n != calls::ANY))?;
         let context = self.given_context(env)?;
         let current = self.current();
@@ -38,14 +41,28 @@ impl<M: Machine> Calls for Kernel<M> {
             return Err(Error::NotPermitted);
         }
         // Point of no return.
-        Ok(self.create(number, context, current))
+        self.accounts.charge(own, Unit::Environment);
+        let account = self.accounts.open(own, cut);
+        Ok(self.create(number, context, current, [account, own]))
     }
 
     #[inline(never)]
     fn e_ref(&mut self, pid: Pid) -> Result<(), Error> {
         let number = self.lookup_to_write(pid)?;
+        let (current, own) = (self.current(), self.own_account());
+        let record = self.environments[number].record;
+        let is_held = record.references >> current & 1 != 0;
+        let is_free = is_held || number == current || record.payer == own;
+        if !is_free {
+            self.accounts.check_unit(own, Unit::Environment)?;
+        }
         // Point of no return.
-        self.environments[number].record.references |= 1 << self.current();
+        let record = &mut self.environments[number].record;
+        record.references |= 1 << current;
+        if !is_free {
+            record.paying |= 1 << current;
+            self.accounts.charge(own, Unit::Environment);
+        }
         Ok(())
     }
 
@@ -213,8 +230,11 @@ impl<M: Machine> Calls for Kernel<M> {
     fn s_alloc(&mut self, pid: Pid, n: u32) -> Result<u32, Error> {
         let n = self.slices.choose(Some(n).filter(|&n| n != calls::ANY))?;
         let number = self.lookup_to_write(pid)?;
+        let own = self.own_account();
+        self.accounts.check_unit(own, Unit::Slice)?;
         // Point of no return.
-        self.slices.give(number, n);
+        self.accounts.charge(own, Unit::Slice);
+        self.slices.give(number, n, own);
         self.allocated(number, n);
         Ok(n as u32)
     }
@@ -227,7 +247,8 @@ impl<M: Machine> Calls for Kernel<M> {
             return Err(Error::Owing);
         }
         // Point of no return.
-        self.slices.free(n);
+        let payer = self.slices.free(n);
+        self.accounts.refund(payer, Unit::Slice);
         Ok(())
     }
 
@@ -318,9 +339,8 @@ impl<M: Machine> Kernel<M> {
 
     /// Takes the reference of environment `holder` to `number` away, and with the last one the environment.
     fn drop_reference(&mut self, holder: usize, number: usize) {
-        let references = &mut self.environments[number].record.references;
-        *references &= !(1 << holder);
-        let is_the_last = *references & !self.dying == 0;
+        self.take_reference(holder, number);
+        let is_the_last = self.environments[number].record.references & !self.dying == 0;
         if is_the_last && self.is_alive(number) {
             self.destroy(number);
         }

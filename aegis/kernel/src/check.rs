@@ -11,8 +11,8 @@ use crate::name::number_of_tag;
 use crate::slice::Slice;
 use crate::withdrawal::STRETCH as LINE_STRETCH;
 use aegis_abi::Lo;
-use aegis_abi::exposed::Environment as Record;
-use aegis_abi::limits::{ENVS, PAGE_SHIFT, SLICES};
+use aegis_abi::exposed::{Account, Environment as Record};
+use aegis_abi::limits::{ACCOUNTS, ENVS, PAGE_SHIFT, SLICES};
 use core::fmt;
 use stlb::{Edit, Geometry, Line, SLOTS};
 
@@ -63,6 +63,12 @@ pub enum Inconsistency {
         /// Its number.
         number: usize,
     },
+    /// An account has other members than its record says, or was cut out of none; or what all have and what is charged to
+    /// them is not all there is.
+    Account {
+        /// Its number; beyond the last: none in particular.
+        account: usize,
+    },
     /// An allocated slice names a dead environment, or its owner is not on its list.
     Slice {
         /// Its number.
@@ -93,6 +99,7 @@ impl<M: Machine> Kernel<M> {
         self.check_rights()?;
         self.check_frames()?;
         self.check_environments()?;
+        self.check_accounts()?;
         self.check_schedule()?;
         self.check_live()
     }
@@ -261,12 +268,50 @@ impl<M: Machine> Kernel<M> {
     fn is_nothing_left(&self, number: usize) -> bool {
         let Environment { record, context, timer, producer, repossessed, unrecorded, accepted, unfinished } =
             &self.environments[number];
-        let &Record { generation, references, .. } = record;
+        let &Record { generation, references, paying, payer, .. } = record;
         let rest = (*timer, *producer, *repossessed, *unrecorded, *accepted, *unfinished);
-        *record == Record { generation, references, ..Record::NONE }
+        *record == Record { generation, references, paying, payer, ..Record::NONE }
             && rest == (None, Producer::NEW, 0, 0, Accepted::NONE, None)
             && *context == Context::EMPTY
             && (0..self.frames.total()).all(|n| !self.frames.is_held(number, n))
+    }
+
+    /// What is left in all accounts, and what is charged to them, is all there is.
+    fn check_accounts(&self) -> Result<(), Inconsistency> {
+        let mut members = [0; ACCOUNTS];
+        let (mut environments, mut slices) = (0, 0);
+        for (number, environment) in self.environments.iter().enumerate() {
+            let Record { account, payer, references, paying, .. } = environment.record;
+            let exists = |account: u8| account == Account::NONE || self.accounts.get(account).is_some();
+            if paying & !references != 0 || !exists(account) || !exists(payer) {
+                return Err(Inconsistency::Environment { number });
+            }
+            if account != Account::NONE {
+                members[usize::from(account)] += 1;
+            }
+            environments += u32::from(payer != Account::NONE) + paying.count_ones();
+        }
+        for slice in 0..SLICES {
+            let payer = self.slices.payer(slice);
+            if (payer != Account::NONE) != self.slices.get(slice).is_some() {
+                return Err(Inconsistency::Slice { slice });
+            }
+            slices += u32::from(payer != Account::NONE);
+        }
+        for (n, account) in self.accounts.table.iter().enumerate() {
+            let has_one = account.from == Account::NONE || self.accounts.get(account.from).is_some();
+            if account.members != members[n] || !has_one {
+                return Err(Inconsistency::Account { account: n });
+            }
+            environments += u32::from(account.environments);
+            slices += u32::from(account.slices);
+        }
+        // The number of the first environment is nobody's to give.
+        if (environments as usize, slices as usize) == (ENVS - 1, SLICES) {
+            Ok(())
+        } else {
+            Err(Inconsistency::Account { account: ACCOUNTS })
+        }
     }
 
     fn check_schedule(&self) -> Result<(), Inconsistency> {

@@ -9,6 +9,7 @@
 //! reference to it. Numbers come again in the order in which they became free.
 
 use crate::Kernel;
+use crate::account::Cut;
 use crate::budget::Budget;
 use crate::environment::{Context, Environment};
 use crate::kernel::FIRST;
@@ -75,22 +76,32 @@ impl<M: Machine> Kernel<M> {
     /// The number that a new environment gets: `wanted`, or the first.
     pub(crate) fn choose_number(&mut self, wanted: Option<u32>) -> Result<usize, Error> {
         match wanted {
-            None => match self.numbers.first() {
-                Some(number) => Ok(number),
-                None if self.dying != 0 => Err(self.bury_one_of_the_dying(None)),
-                None => Err(Error::NoEnvironment),
-            },
+            // There is a number for each environment that an account allows.
+            None => self.numbers.first().ok_or(Error::NoAllowance),
             Some(n) if n as usize >= ENVS => Err(Error::NoSuchEnvironment),
             Some(n) if self.numbers.contains(n as usize) => Ok(n as usize),
-            Some(n) if self.is_dying(n as usize) => Err(self.bury_one_of_the_dying(Some(n as usize))),
+            Some(n) if self.is_dying(n as usize) => {
+                self.bury(Some(n as usize), &mut Budget::new());
+                Err(Error::Again)
+            }
             // The first environment has rights that nobody inherits.
             Some(_) => Err(Error::EnvironmentTaken),
         }
     }
 
-    fn bury_one_of_the_dying(&mut self, number: Option<usize>) -> Error {
-        self.bury(number, &mut Budget::new());
-        Error::Again
+    /// Checks that the account of the running environment pays for another one. Where the dead have used it up, works on
+    /// what is left of them.
+    pub(crate) fn check_allowance(&mut self, cut: Cut) -> Result<(), Error> {
+        let own = self.own_account();
+        let checked = self.accounts.check(own, cut);
+        let mut dead = (0..ENVS).filter(|&n| self.is_dying(n) && self.environments[n].record.payer == own);
+        if checked.is_err()
+            && let Some(number) = dead.next()
+        {
+            self.bury(Some(number), &mut Budget::new());
+            return Err(Error::Again);
+        }
+        checked
     }
 
     /// Has the environment with this number ended, with something of it left?
@@ -205,8 +216,9 @@ impl<M: Machine> Kernel<M> {
             // Paid afterwards, so that the smallest budget gets on.
             budget.spend(STRETCH_COST);
         }
-        let Record { generation, references, .. } = self.environments[number].record;
-        let record = Record { generation, references, ..Record::NONE };
+        self.leave_account(number);
+        let Record { generation, references, paying, payer, .. } = self.environments[number].record;
+        let record = Record { generation, references, paying, payer, ..Record::NONE };
         self.environments[number] = Environment { record, ..Environment::NONE };
         self.machine.write_data(number, 0, &[0; ENV_DATA_BYTES]);
         self.dying &= !(1 << number);
@@ -232,7 +244,7 @@ impl<M: Machine> Kernel<M> {
             let record = &mut self.environments[other].record;
             record.writers &= !(1 << number);
             if record.references >> number & 1 != 0 {
-                record.references &= !(1 << number);
+                self.take_reference(number, other);
                 self.free_number(other);
             }
         }
@@ -242,6 +254,9 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn free_number(&mut self, number: usize) {
         let is_free = !self.is_alive(number) && !self.is_dying(number);
         let was_given = self.environments[number].record.generation != 0 && number != FIRST;
+        if is_free {
+            self.refund_number(number);
+        }
         if is_free && was_given && self.environments[number].record.references == 0 && !self.numbers.contains(number) {
             self.numbers.put(number);
         }

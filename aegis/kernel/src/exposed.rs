@@ -3,9 +3,9 @@
 use crate::Kernel;
 use crate::environment::Environment;
 use crate::machine::Machine;
-use aegis_abi::exposed::{Column, Environment as EnvironmentRecord, ExposedInfo, Frame, Slice};
+use aegis_abi::exposed::{Account, Column, Environment as EnvironmentRecord, ExposedInfo, Frame, Slice};
 use aegis_abi::info::{Counters, Info};
-use aegis_abi::limits::{ENVS, FRAMES, PAGE_BYTES, PAGE_SHIFT, SLICES};
+use aegis_abi::limits::{ACCOUNTS, ENVS, FRAMES, PAGE_BYTES, PAGE_SHIFT, SLICES};
 use aegis_abi::{Error, UserPtr};
 use core::mem::offset_of;
 use core::ops::{Deref, DerefMut, RangeInclusive};
@@ -44,9 +44,14 @@ impl<M: Machine> Kernel<M> {
             let [first, last] = [first, first + size_of_val(table) - 1].map(|at| machine.physical(at) >> PAGE_SHIFT);
             first..=last
         }
-        let Kernel { machine, frames: all, environments, slices, .. } = self;
-        [frames(machine, &all.table), frames(machine, environments), frames(machine, &slices.table)]
-            .into_iter()
+        let Kernel { machine, frames: all, environments, slices, accounts, .. } = self;
+        let tables = [
+            frames(machine, &all.table),
+            frames(machine, environments),
+            frames(machine, &slices.table),
+            frames(machine, &accounts.table),
+        ];
+        tables.into_iter()
             .flatten()
     }
 
@@ -64,7 +69,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn exposed_info(&self) -> ExposedInfo {
-        let Kernel { machine, frames, environments, slices, .. } = self;
+        let Kernel { machine, frames, environments, slices, accounts, .. } = self;
         let at = |address: usize, stride, entries| Column::at(machine.physical(address), stride, entries);
         let info_word = |offset| Column::at((machine.info_frame() << PAGE_SHIFT) + offset as u32, WORD, 1);
 
@@ -91,6 +96,7 @@ impl<M: Machine> Kernel<M> {
             s_acl: slice_access,
             slice,
             s_map: slice_access,
+            account: at(accounts.table.as_ptr().addr(), size_of::<Account>(), ACCOUNTS),
             cmap: pid,
             c_map: pid,
             stlb: at(core::ptr::from_ref(machine.stlb()).addr(), size_of_val(machine.stlb()), 1),

@@ -66,7 +66,7 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::NotPermitted);
         }
         // Point of no return.
-        self.slices.give(number, position);
+        self.slices.give_to(number, position);
         match self.schedule.next {
             Some(next) => self.hand_over(next),
             None => {

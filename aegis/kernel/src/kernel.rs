@@ -3,6 +3,7 @@
 use crate::budget::Budget;
 #[cfg(feature = "checked")]
 use crate::checked::Checking;
+use crate::account::Accounts;
 use crate::death::Numbers;
 use crate::dispatch::dispatch;
 use crate::environment::{Context, Environment};
@@ -54,6 +55,7 @@ pub struct Kernel<M> {
     #[cfg(feature = "checked")]
     pub(crate) checking: Checking,
     pub(crate) slices: Slices,
+    pub(crate) accounts: Accounts,
     pub(crate) frames: Frames,
     pub(crate) environments: Paged<[Environment; ENVS]>,
 }
@@ -86,6 +88,7 @@ impl<M: Machine> Kernel<M> {
             checking: Checking::NEW,
             environments: Paged([const { Environment::NONE }; ENVS]),
             slices: Slices::new(),
+            accounts: Accounts::new(),
             frames: Frames::new(),
         }
     }
@@ -209,8 +212,9 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Brings an environment to life under a checked context, with a share of each frame that this names. Its number must
-    /// be free. `creator` may change it, and holds the reference.
-    pub(crate) fn create(&mut self, number: usize, context: Context, creator: usize) -> Pid {
+    /// be free. `creator` may change it, and holds the reference. It draws on `account`, where it is a member, and its number
+    /// is charged to `payer`.
+    pub(crate) fn create(&mut self, number: usize, context: Context, creator: usize, [account, payer]: [u8; 2]) -> Pid {
         for (frame, right) in context.named() {
             if self.frames.owner(frame) == Owner::Kernel {
                 continue;
@@ -223,7 +227,8 @@ impl<M: Machine> Kernel<M> {
         let generation = self.environments[number].record.generation.wrapping_add(1);
         let pid = crate::name::pid::<M::Geometry>(number, generation);
         let set = 1 << creator;
-        let record = Record { pid: pid.0, generation, writers: set, references: set, ..Record::NONE };
+        let record =
+            Record { pid: pid.0, generation, writers: set, references: set, account, payer, ..Record::NONE };
         self.environments[number] = Environment { record, ..Environment::NONE };
         self.replace_context(number, context);
         pid

@@ -20,6 +20,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+mod account;
 pub mod binding;
 pub mod boot;
 mod budget;

@@ -16,6 +16,7 @@
 //! switches (3.3.1).
 
 use crate::Kernel;
+use crate::account::Unit;
 use crate::interrupt::Due;
 use crate::machine::Machine;
 use crate::slice::Slice;
@@ -279,7 +280,8 @@ impl<M: Machine> Kernel<M> {
 
     /// The environments of a set are gone: nothing here may name them any more.
     pub(crate) fn forget(&mut self, set: u64) {
-        self.slices.leave(set);
+        let Kernel { slices, accounts, .. } = self;
+        slices.leave(set, |payer| accounts.refund(payer, Unit::Slice));
         self.schedule.timers &= !set;
         if self.machine.holder().is_some_and(|holder| set >> holder & 1 != 0) {
             let owner = self.slices.get(self.schedule.position).map(|slice| slice.owner);

@@ -3,6 +3,7 @@
 
 use crate::exposed::Paged;
 use aegis_abi::exposed;
+use aegis_abi::exposed::Account;
 use aegis_abi::limits::{ENVS, SLICES};
 use aegis_abi::{Error, Pid};
 
@@ -40,6 +41,8 @@ pub struct Slices {
     owing: u64,
     /// Those for which a transfer waits, a bit each, also free ones: a message outlives its slice.
     waiting: u64,
+    /// The accounts to which they are charged.
+    payers: [u8; SLICES],
     /// These transfers.
     late: [Option<LateTransfer>; SLICES],
     /// The records, which every program may read.
@@ -56,6 +59,7 @@ impl Slices {
             allocated: 0,
             owing: 0,
             waiting: 0,
+            payers: [Account::NONE; SLICES],
             late: [const { None }; SLICES],
             table: Paged([exposed::Slice::FREE; SLICES]),
         }
@@ -157,17 +161,34 @@ impl Slices {
         }
     }
 
-    /// Gives slice `n` to `env` alone.
-    pub fn give(&mut self, env: usize, n: usize) {
+    /// Gives slice `n` to `env` alone. It is charged to `payer`.
+    pub fn give(&mut self, env: usize, n: usize, payer: u8) {
+        self.payers[n] = payer;
+        self.give_to(env, n);
+    }
+
+    /// Gives slice `n`, which is allocated, to `env` alone.
+    pub fn give_to(&mut self, env: usize, n: usize) {
         let owed = self.table[n].owed;
         self.table[n] = exposed::Slice { access: 1 << env, owner: env as u16, holder: env as u16, owed };
         self.allocated |= 1 << n;
     }
 
-    /// Frees slice `n`. What it owes it owes still.
-    pub fn free(&mut self, n: usize) {
+    /// Frees slice `n`. What it owes it owes still. Says to what account it was charged.
+    pub fn free(&mut self, n: usize) -> u8 {
         self.table[n] = exposed::Slice { owed: self.table[n].owed, ..exposed::Slice::FREE };
         self.allocated &= !(1 << n);
+        core::mem::replace(&mut self.payers[n], Account::NONE)
+    }
+
+    /// The account to which slice `n` is charged.
+    pub fn payer(&self, n: usize) -> u8 {
+        self.payers[n]
+    }
+
+    /// What was charged to one account is charged to another.
+    pub fn move_charges(&mut self, from: u8, to: u8) {
+        self.payers.iter_mut().filter(|payer| **payer == from).for_each(|payer| *payer = to);
     }
 
     /// Puts `env` on the access list of slice `n`, which is allocated.
@@ -183,13 +204,14 @@ impl Slices {
     }
 
     /// Takes the environments of a set out of everything. What they held goes back to the owner; where that was one of
-    /// them, the lowest that remains on the list becomes it, and where nobody remains, the slice is free.
-    pub fn leave(&mut self, set: u64) {
+    /// them, the lowest that remains on the list becomes it, and where nobody remains, the slice is free, which `freed` is
+    /// told with the account to which it was charged.
+    pub fn leave(&mut self, set: u64, mut freed: impl FnMut(u8)) {
         for n in 0..SLICES {
             let slice = &mut self.table[n];
             slice.access &= !set;
             if slice.access == 0 {
-                self.free(n);
+                freed(self.free(n));
                 continue;
             }
             if set >> slice.owner & 1 != 0 {

@@ -82,10 +82,10 @@ pub fn set_arguments(window: Pages, frame: u32, arguments: &[u8]) -> Result<(), 
     fill(window, frame, place(offset_of!(Family, argument_bytes)), &bytes)
 }
 
-/// Makes an environment.
-pub fn make(env: &Env) -> Result<Pid, Error> {
+/// Makes an environment, which draws on the account that `e_alloc`'s argument names.
+pub fn make(env: &Env, account: u32) -> Result<Pid, Error> {
     // SAFETY: it takes nothing away from this program.
-    call::whole(|| call::with_pointer(env, |pointer| unsafe { call::e_alloc(ANY, pointer) }))
+    call::whole(|| call::with_pointer(env, |pointer| unsafe { call::e_alloc(ANY, pointer, account) }))
 }
 
 /// Gives an environment any slice.

@@ -107,8 +107,10 @@ fn who_kills_and_goes_away_leaves_it_to_others() {
 fn a_number_is_had_from_the_dead_when_none_is_free() {
     let mut kernel = family::<Mips32>(1);
     let dead = child(&mut kernel, 2).0;
-    (3..ENVS).for_each(|_| drop(e_alloc(&mut kernel, ANY, &Env::EMPTY).unwrap()));
-    assert_eq!(e_alloc(&mut kernel, ANY, &Env::EMPTY), Err(Error::NoEnvironment));
+    for _ in 3..ENVS {
+        e_alloc(&mut kernel, ANY, &Env::EMPTY).unwrap();
+    }
+    assert_eq!(e_alloc(&mut kernel, ANY, &Env::EMPTY), Err(Error::NoAllowance));
     with_budget(1, || assert_eq!(kernel.call(Number::e_free as u32, [dead, 0, 0, 0]), Err(Error::Again)));
     assert!(kernel.numbers.first().is_none());
     let number = crate::name::number_of_tag(dead);
@@ -198,5 +200,5 @@ fn child_of_current(kernel: &mut Kernel<Model<Mips32>>, number: usize) -> u32 {
     env.xl[0] = aegis_abi::Mapping { va: GUARANTEED_VA, lo: Lo::writable(frame).0 };
     let current = kernel.environment().context.guaranteed(GUARANTEED_VA >> PAGE_SHIFT).unwrap();
     put(kernel, current.pfn() << PAGE_SHIFT | ENV_OFFSET, &env);
-    call(kernel, Number::e_alloc, [number as u32, GUARANTEED_VA | ENV_OFFSET])
+    call(kernel, Number::e_alloc, [number as u32, GUARANTEED_VA | ENV_OFFSET, aegis_abi::calls::SHARED])
 }

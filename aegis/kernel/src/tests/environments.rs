@@ -84,7 +84,7 @@ fn any_environment_is_the_lowest_that_is_free_until_there_is_none() {
         assert_eq!(kernel.lookup(name), Ok(n));
     }
     let arguments = [ANY, GUARANTEED_VA | ENV_OFFSET, 0, 0];
-    fails(&mut kernel, Number::e_alloc, arguments, Error::NoEnvironment);
+    fails(&mut kernel, Number::e_alloc, arguments, Error::NoAllowance);
     let name = pid(&kernel, 20);
     call(&mut kernel, Number::e_free, [name]);
     assert_eq!(

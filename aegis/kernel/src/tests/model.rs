@@ -6,7 +6,7 @@ use crate::environment::{Context, Environment};
 use crate::kernel::FIRST;
 use crate::machine::{Block, Live, Machine, Refill};
 use crate::{Kernel, Miss, Upcall};
-use aegis_abi::calls::{NEXT, Number};
+use aegis_abi::calls::{NEXT, Number, SHARED};
 use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{ENV_DATA_BYTES, ENVS, LIST_FRAMES, PAGE_BYTES, PAGE_SHIFT, SLICES};
 use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Mapping, Pid, RepossessionVector};
@@ -354,10 +354,21 @@ pub fn child_env(n: usize) -> Env {
     env
 }
 
-/// Has the running environment call `e_alloc` for number `n` under `env`, which it puts into its guaranteed page.
+/// Has the running environment call `e_alloc` for number `n` under `env`, which it puts into its guaranteed page. The new
+/// environment draws on its maker's account.
 pub fn e_alloc<G: Geometry>(kernel: &mut Kernel<Model<G>>, n: u32, env: &Env) -> Result<Pid, Error> {
+    e_alloc_with(kernel, n, env, SHARED)
+}
+
+/// The same, with an account.
+pub fn e_alloc_with<G: Geometry>(
+    kernel: &mut Kernel<Model<G>>,
+    n: u32,
+    env: &Env,
+    account: u32,
+) -> Result<Pid, Error> {
     put(kernel, page(kernel.current()) | ENV_OFFSET, env);
-    call_again(kernel, Number::e_alloc, [n, GUARANTEED_VA | ENV_OFFSET, 0, 0]).map(Pid)
+    call_again(kernel, Number::e_alloc, [n, GUARANTEED_VA | ENV_OFFSET, account, 0]).map(Pid)
 }
 
 /// Where [`with_list`] puts the numbers of frames in the page.
@@ -508,8 +519,7 @@ pub fn kernel<G: Geometry>() -> Box<Kernel<Model<G>>> {
     kernel.frames.give(FIRST, GUARANTEED_FRAME);
     kernel.machine.zero(GUARANTEED_FRAME);
     let context = Context::check(&kernel.frames, FIRST, &good_env()).expect("the context is good");
-    kernel.create(FIRST, context, FIRST);
-    kernel.slices.give(FIRST, 0);
+    kernel.create_first(context);
     kernel.begin();
     kernel.check().expect("the new kernel is consistent");
     kernel
@@ -533,7 +543,7 @@ impl Snapshot {
 
 pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
     let Kernel { machine, schedule, revocation, input, input_waits, due, fpu_user, .. } = kernel;
-    let Kernel { environments, slices, frames, dying, numbers, sweeps, .. } = kernel;
+    let Kernel { environments, slices, frames, dying, numbers, sweeps, accounts, .. } = kernel;
     let mut lines = Vec::new();
     machine.stlb().scan(0, 0, |line| {
         lines.push((line, machine.stlb().is_in_overflow(line.context)));
@@ -553,13 +563,14 @@ pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
             (number, Record { generation: 0, pid: 0, ..*record }, context, (timer, counts, under_way))
         })
         .collect();
+    let accounts = &accounts.table.0;
     let blocks: Vec<_> =
         machine.blocks.borrow().iter().map(|block| block.as_ref().map(|block| format!("{block:?}"))).collect();
     let Model { tlb, data, console, received, listening, stopped, current, .. } = machine;
     let Model { holder, running, fpu, fpu_on, synced, .. } = machine;
     let state = format!(
         "{schedule:?} {revocation:?} {input:?} {input_waits} {due:?} {fpu_user:?} {lines:?} {records:?} {owned:?} {free:?} {slices:?} {living:?} \
-         {dying} {numbers:?} {sweeps:?} \
+         {dying} {numbers:?} {sweeps:?} {accounts:?} \
          {blocks:?} {tlb:?} {data:?} {console:?} {received:?} {listening:?} {stopped:?} {current:?} {holder:?} {running:?} {fpu:?} {fpu_on:?} {synced:?}"
     );
     let generations = environments.iter().map(|environment| environment.record.generation).collect();

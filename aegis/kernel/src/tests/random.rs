@@ -7,7 +7,7 @@ use crate::Kernel;
 use crate::budget::tests::with_budget;
 use crate::machine::Machine;
 use crate::name::number_of_tag;
-use aegis_abi::calls::{ANY, NEXT, Number, READ, READ_WRITE};
+use aegis_abi::calls::{ANY, NEXT, Number, READ, READ_WRITE, SHARED, allowance};
 use aegis_abi::limits::{PAGE_SHIFT, RESERVED_FRAMES};
 use aegis_abi::{Env, Error, Lo, Mapping};
 use proptest::prelude::*;
@@ -363,7 +363,8 @@ fn run<G: Geometry>(clock: bool, full: bool, settles: bool, steps: &[Step]) {
                     }
                     put(&kernel, page | ENV_OFFSET, &env);
                 }
-                let arguments = [*number, GUARANTEED_VA | ENV_OFFSET, 0, 0];
+                let account = if *own { SHARED } else { allowance(*number as u8, 2) };
+                let arguments = [*number, GUARANTEED_VA | ENV_OFFSET, account, 0];
                 changed = call(&mut kernel, &mut follower, Number::e_alloc as u32, arguments, &[]);
             }
             Step::Pass(Who { number, stale: is_stale }, right, list) => {

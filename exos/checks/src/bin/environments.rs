@@ -65,7 +65,7 @@ impl Free {
                 Err(error) => break error,
             }
         };
-        check_eq!(refusal, Error::NoEnvironment, "one environment too many");
+        check_eq!(refusal, Error::NoAllowance, "one environment too many");
         for &pid in &environments {
             get!(free(pid));
         }

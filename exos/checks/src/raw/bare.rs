@@ -931,12 +931,20 @@ pub fn until_started(pid: Pid, mut act: impl FnMut() -> Result<(), Error>) -> Re
 /// Pages of a bare environment.
 pub const PAGES: u32 = 2;
 
-/// Makes an environment.
+/// Makes an environment, which makes none itself.
 ///
 /// # Errors
 /// Those of the kernel's call `e_alloc`.
 pub fn make(env: &Env) -> Result<Pid, Error> {
-    with_pointer(env, |_| call(Number::e_alloc, [ANY, address_of(env), 0, 0]).map(Pid))
+    make_with(env, 0)
+}
+
+/// Makes an environment, which draws on the account that the argument of `e_alloc` names.
+///
+/// # Errors
+/// Those of the kernel's call `e_alloc`.
+pub fn make_with(env: &Env, account: u32) -> Result<Pid, Error> {
+    with_pointer(env, |_| call(Number::e_alloc, [ANY, address_of(env), account, 0]).map(Pid))
 }
 
 /// Destroys an environment. The name of one that has ended by itself is given up.

@@ -85,9 +85,9 @@ pub fn no_environment() -> Outcome {
             Err(error) => break error,
         }
     };
-    check_eq!((all.len(), error), (ENVS - 1, Error::NoEnvironment), "environments, and one more");
+    check_eq!((all.len(), error), (ENVS - 1, Error::NoAllowance), "environments, and one more");
     let before = place.snapshot();
-    check_eq!(make(&Env::EMPTY), Err(Error::NoEnvironment), "one more");
+    check_eq!(make(&Env::EMPTY), Err(Error::NoAllowance), "one more");
     check!(before == place.snapshot(), "something has changed");
     all.into_iter().try_for_each(free).map_err(|error| alloc::format!("{error}"))?;
     Ok(())

@@ -57,7 +57,7 @@ fn main() -> i32 {
         ("NoSuchEnvironment, a name that is stale or nobody's", environments::no_such_environment),
         ("NoGate, nowhere to go on", environments::no_gate),
         ("EnvironmentTaken, a number in use", environments::environment_taken),
-        ("NoEnvironment, when all are taken", environments::no_environment),
+        ("NoAllowance, when the account has no more", environments::no_environment),
         ("NoSuchSlice, SliceFree, SliceTaken", environments::slices),
         ("BadProtection, and frames that cannot be shared", environments::bad_protection),
         ("references and data of environments", environments::references_and_data),

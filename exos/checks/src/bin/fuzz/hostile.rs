@@ -7,12 +7,12 @@ use super::world::World;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use exos::abi::calls::{ANY, Number, READ, READ_WRITE};
+use exos::abi::calls::{ANY, Number, READ, READ_WRITE, SHARED, allowance};
 use exos::abi::limits::{CALLS, EXCEPTIONS, PAGE_BYTES, PAGE_SHIFT};
 use exos::abi::{Env, Error, Lo, Mapping, Pid};
 use exos::page_table::Rights;
 use exos::region::{Frame, Region};
-use exos_checks::raw::bare::{free, give_slice, make};
+use exos_checks::raw::bare::{free, give_slice, make_with};
 use exos_checks::raw::calls::{address_of, call, give, load};
 use exos_checks::raw::hostile::{
     CAUSES, CODE, CONTEXTS, CURSOR, DATA, Entry, GENX, INTX, Kind, NOTE, QUEUE, REGISTERS, RESULT, SCRATCH, SCRIPT,
@@ -188,10 +188,15 @@ impl Hostile {
             self.store(DATA_PAGE, offset, 0);
         }
         let env = self.context(world);
-        let pid = match make(&env) {
+        let account = match world.random.below(4) {
+            0 => SHARED,
+            1 => 0,
+            _ => allowance(world.random.below(6) as u8, world.random.below(6) as u8),
+        };
+        let pid = match make_with(&env, account) {
             Ok(pid) => pid,
             // They have them all.
-            Err(Error::NoEnvironment) => return Ok(()),
+            Err(Error::NoAllowance) => return Ok(()),
             Err(error) => return Err(alloc::format!("making a hostile environment: {error}").into()),
         };
         tally.made += 1;
@@ -210,7 +215,7 @@ impl Hostile {
         for _ in 0..1 + world.random.below(2) {
             match give_slice(pid, ANY) {
                 Ok(slice) => self.knowledge.slices.push(slice),
-                Err(Error::SliceTaken) => {}
+                Err(Error::SliceTaken | Error::NoAllowance) => {}
                 given => check!(is_fair(&given), "giving a slice: {given:?}"),
             }
         }

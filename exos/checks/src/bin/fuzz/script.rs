@@ -5,7 +5,7 @@ use super::world::{Whose, World};
 use alloc::vec::Vec;
 use core::mem::offset_of;
 use exos::abi::calls::transfer::{ASYNCHRONOUS, SYNCHRONOUS};
-use exos::abi::calls::{ANY, Number, READ, READ_WRITE, Row, TABLE};
+use exos::abi::calls::{ANY, Number, READ, READ_WRITE, Row, SHARED, TABLE, allowance};
 use exos::abi::limits::{ENV_DATA_BYTES, GUARANTEED_END, PAGE_BYTES, PAGE_SHIFT, RESERVED_FRAMES, USER_END};
 use exos::abi::{Env, Lo};
 use exos_checks::raw::hostile::{CODE, CONTEXTS, DATA, Entry, Kind, QUEUE, SCRATCH, SCRIPT, STEPS, TLBX};
@@ -178,6 +178,10 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
         "to" | "from" if is(Number::memcpy) => (world.frame(&knowledge.frames).0, false),
         // The frames that a context has reserved.
         "list" => (CONTEXTS + world.random.below(3) * CONTEXT_BYTES + offset_of!(Env, reserved) as u32, false),
+        "account" => {
+            let own = allowance(world.random.below(3) as u8, world.random.below(3) as u8);
+            (world.random.choose(&[0, own, own, SHARED]), false)
+        }
         "count" => (world.random.below(2 + RESERVED_FRAMES as u32), false),
         "frames" => (if world.random.one_in(4) { world.number() } else { world.random.below(3) }, false),
         "into" => {

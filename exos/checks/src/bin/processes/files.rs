@@ -42,7 +42,7 @@ fn segment(file: &[u8], n: usize) -> Option<usize> {
 }
 
 fn spawn(file: &[u8]) -> Result<End, SpawnError> {
-    process::spawn_file(file, SELF, &["exit", "7"]).map(|process| process.wait())
+    process::spawn_file(file, SELF, &["exit", "7"], process::Account::Nothing).map(|process| process.wait())
 }
 
 /// Pages of the image that are not there: those of its maker, if the image's first frame is added.
