@@ -52,8 +52,11 @@ pub const CALLS: u32 = 256;
 pub const SAVE_AREA_BYTES: u32 = 16;
 /// Pages that one pointer argument may span.
 pub const POINTER_PAGES: u32 = 2;
-/// Frames that `memcpy` and `memset` change in one call: interrupts are off meanwhile, and 64 KB keep a processor of 1995 for a few
-/// milliseconds, about a slice.
-pub const COPY_FRAMES: u32 = 16;
+/// Frames that one call of `memcpy` or `memset` changes at most. Interrupts are off meanwhile.
+pub const COPY_FRAMES: u32 = 2;
+/// Pages that one call of `tlbrprotn`, `unprotn` or `tlbdeleten` edits at most.
+pub const RANGE_PAGES: u32 = 32;
+/// Bytes that one call of `console_write` writes at most.
+pub const CONSOLE_WRITE_BYTES: u32 = 256;
 /// Bytes of command line that reach a program.
 pub const COMMAND_LINE_BYTES: usize = 256;

@@ -1,14 +1,17 @@
 //! Text on its way to the console, a line at a time, from a pinned buffer that the kernel can always read.
 //!
 //! Interrupt handlers print too, between any two pieces of text: while the buffer is changed or
-//! sent, interrupts are masked.
+//! sent, interrupts are masked. What serves requests may print while the program is parked, also where
+//! it waits for the device in the midst of a text: that is put behind it, and sent behind it.
 
-use super::call;
 use super::cell::Cell;
-use crate::interrupts::masked;
+use super::state::STATE;
+use super::{call, park};
+use crate::interrupts::{in_critical, masked};
 use crate::layout;
-use crate::report;
+use crate::report::{self, DYING_NOT};
 use aegis_abi::UserPtr;
+use aegis_abi::calls::NEXT;
 use core::fmt;
 
 /// Bytes that are put into the buffer at a time: a small part of a slice.
@@ -23,7 +26,11 @@ struct Buffer([Cell<u8>; BYTES]);
 #[unsafe(link_section = ".pinned.console")]
 static BUFFER: Buffer = Buffer([const { Cell::new(0) }; BYTES]);
 
+/// Bytes of the buffer that hold text.
 static LENGTH: Cell<usize> = Cell::new(0);
+
+/// Of these, the bytes that were sent.
+static SENT: Cell<usize> = Cell::new(0);
 
 /// The console, as a writer.
 #[derive(Debug)]
@@ -40,10 +47,13 @@ impl fmt::Write for Console {
 
 /// Interrupts must be masked.
 fn put(byte: u8) {
+    if LENGTH.get() == BYTES {
+        send();
+    }
     let length = LENGTH.get();
     BUFFER.0[length].set(byte);
     LENGTH.set(length + 1);
-    if byte == b'\n' || length + 1 == BYTES {
+    if byte == b'\n' {
         send();
     }
 }
@@ -55,14 +65,29 @@ pub fn flush() {
 
 /// Interrupts must be masked.
 fn send() {
-    let length = LENGTH.get();
-    LENGTH.set(0);
-    if length == 0 {
-        return;
+    while SENT.get() < LENGTH.get() {
+        let (sent, length) = (SENT.get(), LENGTH.get());
+        let start = UserPtr::new(layout::CONSOLE.start + sent as u32).expect("the buffer lies in user space");
+        // The call cannot fail: the buffer is pinned and one page long. If it does, there is no way to
+        // say so.
+        // SAFETY: the call only reads.
+        match unsafe { call::console_write(start, (length - sent) as u32) } {
+            Ok(0) => wait(),
+            Ok(taken) => SENT.set(sent + taken as usize),
+            Err(_) => SENT.set(length),
+        }
     }
-    let start = UserPtr::new(layout::CONSOLE.start).expect("the buffer lies in user space");
-    // The call cannot fail: the buffer is pinned and one page long. If it does, there is no way to say so.
-    // SAFETY: the call only reads.
-    let _ = unsafe { call::console_write(start, length as u32) };
+    SENT.set(0);
+    LENGTH.set(0);
     report::pause();
+}
+
+/// Gives the device time to send. Before there is anything to go on with, in a critical section, and
+/// while the program ends, it is asked again at once.
+fn wait() {
+    report::pause();
+    if STATE.parked.get() != 0 && !in_critical() && STATE.dying.get() == DYING_NOT {
+        // It is not refused: it names nobody.
+        let _ = park::give_up(NEXT);
+    }
 }
