@@ -9,6 +9,7 @@ use super::state::STATE;
 use super::{call, park};
 use crate::interrupts::{in_critical, masked};
 use crate::layout;
+use crate::outgoing::{Device, Outgoing};
 use crate::report::{self, DYING_NOT};
 use aegis_abi::UserPtr;
 use aegis_abi::calls::NEXT;
@@ -32,6 +33,50 @@ static LENGTH: Cell<usize> = Cell::new(0);
 /// Of these, the bytes that were sent.
 static SENT: Cell<usize> = Cell::new(0);
 
+/// The console behind its buffer. Whenever it is used, interrupts must be masked.
+#[derive(Debug)]
+struct Own;
+
+const TEXT: Outgoing<Own> = Outgoing(Own);
+
+impl Device for Own {
+    const BYTES: usize = BYTES;
+
+    fn set(&self, n: usize, byte: u8) {
+        BUFFER.0[n].set(byte);
+    }
+    fn length(&self) -> usize {
+        LENGTH.get()
+    }
+    fn set_length(&self, length: usize) {
+        LENGTH.set(length);
+    }
+    fn sent(&self) -> usize {
+        SENT.get()
+    }
+    fn set_sent(&self, sent: usize) {
+        SENT.set(sent);
+    }
+
+    fn write(&self, start: usize, bytes: usize) -> usize {
+        let text = UserPtr::new(layout::CONSOLE.start + start as u32).expect("the buffer lies in user space");
+        // The call cannot fail: the buffer is pinned and one page long. If it does, there is no way to
+        // say so, and the text is lost.
+        // SAFETY: the call only reads.
+        unsafe { call::console_write(text, bytes as u32) }.map_or(bytes, |taken| taken as usize)
+    }
+
+    /// Gives up the processor. Before there is anything to go on with, in a critical section, and while
+    /// the program ends, the device is asked again at once.
+    fn wait(&self) {
+        report::pause();
+        if STATE.parked.get() != 0 && !in_critical() && STATE.dying.get() == DYING_NOT {
+            // It is not refused: it names nobody.
+            let _ = park::give_up(NEXT);
+        }
+    }
+}
+
 /// The console, as a writer.
 #[derive(Debug)]
 pub struct Console;
@@ -39,22 +84,10 @@ pub struct Console;
 impl fmt::Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for piece in text.as_bytes().chunks(PIECE) {
-            masked(|| piece.iter().for_each(|&byte| put(byte)));
+            masked(|| piece.iter().for_each(|&byte| TEXT.put(byte)));
+            report::pause();
         }
         Ok(())
-    }
-}
-
-/// Interrupts must be masked.
-fn put(byte: u8) {
-    if LENGTH.get() == BYTES {
-        send();
-    }
-    let length = LENGTH.get();
-    BUFFER.0[length].set(byte);
-    LENGTH.set(length + 1);
-    if byte == b'\n' {
-        send();
     }
 }
 
@@ -63,31 +96,7 @@ pub fn flush() {
     masked(send);
 }
 
-/// Interrupts must be masked.
 fn send() {
-    while SENT.get() < LENGTH.get() {
-        let (sent, length) = (SENT.get(), LENGTH.get());
-        let start = UserPtr::new(layout::CONSOLE.start + sent as u32).expect("the buffer lies in user space");
-        // The call cannot fail: the buffer is pinned and one page long. If it does, there is no way to
-        // say so.
-        // SAFETY: the call only reads.
-        match unsafe { call::console_write(start, (length - sent) as u32) } {
-            Ok(0) => wait(),
-            Ok(taken) => SENT.set(sent + taken as usize),
-            Err(_) => SENT.set(length),
-        }
-    }
-    SENT.set(0);
-    LENGTH.set(0);
+    TEXT.send();
     report::pause();
-}
-
-/// Gives the device time to send. Before there is anything to go on with, in a critical section, and
-/// while the program ends, it is asked again at once.
-fn wait() {
-    report::pause();
-    if STATE.parked.get() != 0 && !in_critical() && STATE.dying.get() == DYING_NOT {
-        // It is not refused: it names nobody.
-        let _ = park::give_up(NEXT);
-    }
 }
