@@ -20,7 +20,9 @@ struct Model {
     takes: RefCell<Vec<usize>>,
     /// What is printed while the device is waited for, alike; then nothing.
     meanwhile: RefCell<Vec<Vec<u8>>>,
-    printed: RefCell<Vec<u8>>,
+    /// How many bytes were printed; and all of them, in the order in which they were put behind the text.
+    printed: Cell<usize>,
+    put: RefCell<Vec<u8>>,
     came: RefCell<Vec<u8>>,
 }
 
@@ -29,6 +31,7 @@ impl Device for &Model {
 
     fn set(&self, n: usize, byte: u8) {
         self.buffer.borrow_mut()[n] = byte;
+        self.put.borrow_mut().push(byte);
     }
     fn length(&self) -> usize {
         self.length.get()
@@ -56,7 +59,7 @@ impl Device for &Model {
 impl Model {
     fn print(&self, text: &[u8]) {
         for &byte in text {
-            self.printed.borrow_mut().push(byte);
+            self.printed.set(self.printed.get() + 1);
             Outgoing(self).put(byte);
         }
     }
@@ -79,7 +82,8 @@ proptest! {
             model.print(&text);
         }
         Outgoing(&model).send();
-        prop_assert_eq!(&*model.came.borrow(), &*model.printed.borrow());
+        prop_assert_eq!(&*model.came.borrow(), &*model.put.borrow());
+        prop_assert_eq!(model.came.borrow().len(), model.printed.get());
         prop_assert_eq!((model.length.get(), model.sent.get()), (0, 0));
     }
 }

@@ -43,10 +43,12 @@ pub fn ranges() -> Outcome {
             let done = edit(&region, Number::tlbrprotn, 0)?;
             edit(&region, Number::tlbrprotn, done)?;
         }
-        let expected = |done: u32| move |page: u32| match number {
-            Number::tlbdeleten => (page >= done).then_some(true),
-            Number::tlbrprotn => Some(page >= done),
-            _ => Some(page < done),
+        let expected = |done: u32| {
+            move |page: u32| match number {
+                Number::tlbdeleten => (page >= done).then_some(true),
+                Number::tlbrprotn => Some(page >= done),
+                _ => Some(page < done),
+            }
         };
         let mut done = 0;
         while done < PAGES {
