@@ -1,9 +1,9 @@
-//! Text on its way to a device that takes some of it at a time. Pure logic; buffer and device are behind
-//! [`Device`], so that the host tests it.
+//! Text on its way to a device that takes some of it at a time. Pure logic; buffer and device are
+//! behind [`Device`], so that the host tests it.
 //!
-//! Where the device takes nothing, the processor is given up in the midst of the text, and more may be
-//! printed meanwhile. That is put behind the text, so that all of it leaves in the order in which it
-//! was printed.
+//! Where the device takes nothing, the processor is given up in the midst of the text, and more may
+//! be printed meanwhile. That is put behind the text, so that all of it leaves in the order in
+//! which it was printed.
 
 /// A device, and the buffer before it.
 pub trait Device {
@@ -19,7 +19,8 @@ pub trait Device {
     fn sent(&self) -> usize;
     /// Sets [`Device::sent`].
     fn set_sent(&self, sent: usize);
-    /// Hands `bytes` bytes of the buffer from `start` on to the device, and returns how many it takes.
+    /// Hands `bytes` bytes of the buffer from `start` on to the device, and returns how many it
+    /// takes.
     fn write(&self, start: usize, bytes: usize) -> usize;
     /// Gives the device time. More may be printed meanwhile.
     fn wait(&self);

@@ -186,7 +186,8 @@ struct Refused {
     done: Pages,
 }
 
-/// Makes a call of the kernel for `pages` that does a piece at a time, for as long as pages are left.
+/// Makes a call of the kernel for `pages` that does a piece at a time, for as long as pages are
+/// left.
 fn repeat(pages: Pages, mut call: impl FnMut(Pages) -> Result<u32, KernelError>) -> Result<(), Refused> {
     let Pages { first, count } = pages;
     let mut done = 0;

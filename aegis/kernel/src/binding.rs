@@ -54,8 +54,8 @@ impl<M: Machine> Kernel<M> {
         Ok(piece.len() as u32)
     }
 
-    /// The numbers of those of the pages named that one call edits. No page named may be outside user
-    /// space or under a guaranteed mapping.
+    /// The numbers of those of the pages named that one call edits. No page named may be outside
+    /// user space or under a guaranteed mapping.
     fn piece(&self, va: UserVa, pages: u32) -> Result<Range<u32>, Error> {
         let first = va.get() >> PAGE_SHIFT;
         let end = first.checked_add(pages).filter(|&end| end <= USER_END >> PAGE_SHIFT).ok_or(Error::BadLength)?;
@@ -100,8 +100,8 @@ impl<M: Machine> Kernel<M> {
         inserted.registers
     }
 
-    /// Replaces what environment `number` has cached for the pages `range`, a short one, by what `edit`
-    /// makes of it.
+    /// Replaces what environment `number` has cached for the pages `range`, a short one, by what
+    /// `edit` makes of it.
     pub(crate) fn edit_range(&mut self, number: usize, range: Range<u32>, mut edit: impl FnMut(&Frames, Lo) -> Lo) {
         let mut edit = |frames: &Frames, page, lo| if range.contains(&page) { edit(frames, lo) } else { lo };
         let tag = self.tag(number);

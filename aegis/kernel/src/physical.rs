@@ -64,8 +64,8 @@ impl<M: Machine> Kernel<M> {
         if exist { Ok(()) } else { Err(Error::NoSuchFrame) }
     }
 
-    /// The `count` frames from `first` on, which exist, if the running environment has this right to
-    /// each.
+    /// The `count` frames from `first` on, which exist, if the running environment has this right
+    /// to each.
     fn frames_to(&self, first: u32, count: u32, right: Right) -> Result<Range<u32>, Error> {
         let frames = first..first + count;
         for frame in frames.clone() {

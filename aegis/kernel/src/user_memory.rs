@@ -62,7 +62,8 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Writes as much user memory to the console as a call may and the device takes at once: the bytes.
+    /// Writes as much user memory to the console as a call may and the device takes at once: the
+    /// bytes.
     pub(crate) fn write_to_console(&self, pieces: &Pieces) -> u32 {
         let mut buffer = [0; 64];
         let mut written = 0;

@@ -20,7 +20,8 @@ struct Model {
     takes: RefCell<Vec<usize>>,
     /// What is printed while the device is waited for, alike; then nothing.
     meanwhile: RefCell<Vec<Vec<u8>>>,
-    /// How many bytes were printed; and all of them, in the order in which they were put behind the text.
+    /// How many bytes were printed; and all of them, in the order in which they were put behind the
+    /// text.
     printed: Cell<usize>,
     put: RefCell<Vec<u8>>,
     came: RefCell<Vec<u8>>,

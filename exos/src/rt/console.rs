@@ -1,8 +1,8 @@
 //! Text on its way to the console, a line at a time, from a pinned buffer that the kernel can always read.
 //!
 //! Interrupt handlers print too, between any two pieces of text: while the buffer is changed or
-//! sent, interrupts are masked. What serves requests may print while the program is parked, also where
-//! it waits for the device in the midst of a text: that is put behind it, and sent behind it.
+//! sent, interrupts are masked. What serves requests may print while the program is parked, also
+//! where it waits for the device in the midst of a text: that is put behind it, and sent behind it.
 
 use super::cell::Cell;
 use super::state::STATE;
@@ -60,14 +60,14 @@ impl Device for Own {
 
     fn write(&self, start: usize, bytes: usize) -> usize {
         let text = UserPtr::new(layout::CONSOLE.start + start as u32).expect("the buffer lies in user space");
-        // The call cannot fail: the buffer is pinned and one page long. If it does, there is no way to
-        // say so, and the text is lost.
+        // The call cannot fail: the buffer is pinned and one page long. If it does, there is no way
+        // to say so, and the text is lost.
         // SAFETY: the call only reads.
         unsafe { call::console_write(text, bytes as u32) }.map_or(bytes, |taken| taken as usize)
     }
 
-    /// Gives up the processor. Before there is anything to go on with, in a critical section, and while
-    /// the program ends, the device is asked again at once.
+    /// Gives up the processor. Before there is anything to go on with, in a critical section, and
+    /// while the program ends, the device is asked again at once.
     fn wait(&self) {
         report::pause();
         if STATE.parked.get() != 0 && !in_critical() && STATE.dying.get() == DYING_NOT {

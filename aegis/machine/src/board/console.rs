@@ -20,8 +20,8 @@ pub fn console_write(bytes: &[u8]) {
     }
 }
 
-/// Writes the first of these bytes to the console, as many as it takes without a wait, and returns how
-/// many.
+/// Writes the first of these bytes to the console, as many as it takes without a wait, and returns
+/// how many.
 pub(crate) fn console_write_some(bytes: &[u8]) -> usize {
     let taken = this::transmit(bytes);
     if let Some(&last) = bytes[..taken].last() {

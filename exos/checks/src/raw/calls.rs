@@ -56,8 +56,8 @@ pub fn insert(va: u32) -> bool {
     memory::insert(va)
 }
 
-/// Writes a text of at most two pages to the console, past the library's buffer. How many bytes each
-/// call takes is told to `visit`.
+/// Writes a text of at most two pages to the console, past the library's buffer. How many bytes
+/// each call takes is told to `visit`.
 ///
 /// # Errors
 /// Those of the kernel's call `console_write`.

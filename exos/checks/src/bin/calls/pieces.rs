@@ -1,5 +1,5 @@
-//! Calls that do a piece of their work at a time: a piece ends where the call says, and repeated they do
-//! all of it.
+//! Calls that do a piece of their work at a time: a piece ends where the call says, and repeated
+//! they do all of it.
 
 use super::RANGES;
 use alloc::string::String;
