@@ -48,6 +48,8 @@ pub mod fault;
 pub mod layout;
 #[cfg(any(test, target_os = "none"))]
 mod line;
+#[cfg(any(test, target_os = "none"))]
+mod outgoing;
 pub mod page_table;
 pub mod status;
 pub mod stride;

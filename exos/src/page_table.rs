@@ -165,18 +165,37 @@ pub trait Backing {
     fn entry(&self, vpn: u32) -> Lo;
     /// Sets the entry of page `vpn`. Its directory entry is not 0.
     fn set_entry(&self, vpn: u32, lo: Lo);
-    /// The kernel's call `tlbrprotn`.
-    fn tlbrprotn(&self, pages: Pages) -> Result<(), KernelError>;
-    /// The kernel's call `unprotn`.
-    fn unprotn(&self, pages: Pages) -> Result<(), KernelError>;
-    /// The kernel's call `tlbdeleten`.
-    fn tlbdeleten(&self, pages: Pages) -> Result<(), KernelError>;
+    /// The kernel's call `tlbrprotn`: how many of `pages`, the first ones, it has edited.
+    fn tlbrprotn(&self, pages: Pages) -> Result<u32, KernelError>;
+    /// The kernel's call `unprotn`, with the same result.
+    fn unprotn(&self, pages: Pages) -> Result<u32, KernelError>;
+    /// The kernel's call `tlbdeleten`, with the same result.
+    fn tlbdeleten(&self, pages: Pages) -> Result<u32, KernelError>;
     /// The kernel's call `p_alloc`, for any frame.
     fn p_alloc(&self) -> Result<u32, KernelError>;
     /// The kernel's call `p_unref`.
     fn p_unref(&self, frame: u32) -> Result<(), KernelError>;
     /// Does `change`, a short one, without interrupts.
     fn undisturbed<R>(&self, change: impl FnOnce() -> R) -> R;
+}
+
+/// The kernel has refused a range of pages, after pieces of it.
+struct Refused {
+    error: KernelError,
+    /// The pages of those pieces.
+    done: Pages,
+}
+
+/// Makes a call of the kernel for `pages` that does a piece at a time, for as long as pages are
+/// left.
+fn repeat(pages: Pages, mut call: impl FnMut(Pages) -> Result<u32, KernelError>) -> Result<(), Refused> {
+    let Pages { first, count } = pages;
+    let mut done = 0;
+    while done < count {
+        let left = Pages { first: first + done, count: count - done };
+        done += call(left).map_err(|error| Refused { error, done: Pages { first, count: done } })?;
+    }
+    Ok(())
 }
 
 /// The page table over its backing.
@@ -211,7 +230,7 @@ impl<B: Backing> PageTable<B> {
     /// [`Error::Kernel`].
     pub fn unmap(&self, pages: Pages) -> Result<(), Error> {
         let unmap = |piece: Pages| {
-            self.0.tlbdeleten(piece)?;
+            self.delete_cached(piece)?;
             for vpn in piece.numbers() {
                 let lo = self.get(vpn);
                 if lo == Lo::INVALID {
@@ -235,7 +254,7 @@ impl<B: Backing> PageTable<B> {
     pub fn discard(&self, pages: Pages) -> Result<u32, Error> {
         let mut discarded = 0;
         let mut discard = |piece: Pages| {
-            self.0.tlbdeleten(piece)?;
+            self.delete_cached(piece)?;
             for vpn in piece.numbers() {
                 let lo = self.get(vpn);
                 if lo.v() && lo.0 & ANONYMOUS != 0 {
@@ -328,10 +347,19 @@ impl<B: Backing> PageTable<B> {
     }
 
     fn protect_cached(&self, pages: Pages, rights: Rights) -> Result<(), KernelError> {
-        match rights {
-            Rights::ReadOnly => self.0.tlbrprotn(pages),
-            Rights::ReadWrite => self.0.unprotn(pages),
-        }
+        let protected = match rights {
+            Rights::ReadOnly => repeat(pages, |left| self.0.tlbrprotn(left)),
+            Rights::ReadWrite => repeat(pages, |left| self.0.unprotn(left)),
+        };
+        protected.or_else(|Refused { error, done }| {
+            // Where they are used again, misses bring back what the table says.
+            self.delete_cached(done)?;
+            Err(error)
+        })
+    }
+
+    fn delete_cached(&self, pages: Pages) -> Result<(), KernelError> {
+        repeat(pages, |left| self.0.tlbdeleten(left)).map_err(|refused| refused.error)
     }
 
     /// Calls `visit` with every page number and entry that is not 0, in order.

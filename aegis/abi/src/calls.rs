@@ -61,20 +61,27 @@ macro_rules! for_each_call {
             /// `NotPermitted` when the caller may not read the frame, or not write it and `lo` has `w`.
             8 tlbwr(va: $crate::UserVa, lo: $crate::Lo) -> ();
 
-            /// Read-protects the cached bindings of the `pages` pages from that of `va`. (Thesis .12)
+            /// Read-protects the cached bindings of the first of the `pages` pages from that of
+            /// `va`, at most [`RANGE_PAGES`]($crate::limits::RANGE_PAGES); returns their number.
+            /// The caller repeats the call for the pages behind them. (Thesis .12)
             ///
-            /// Errors: `BadLength`, `Guaranteed`.
-            9 tlbrprotn(va: $crate::UserVa, pages: u32) -> ();
+            /// Errors, about all of the pages: `BadLength`, `Guaranteed`.
+            9 tlbrprotn(va: $crate::UserVa, pages: u32) -> u32;
 
-            /// Makes the cached bindings of the `pages` pages from that of `va` writable. (Thesis .12)
+            /// Makes the cached bindings of the first of the `pages` pages from that of `va`
+            /// writable, at most [`RANGE_PAGES`]($crate::limits::RANGE_PAGES); returns their
+            /// number. The caller repeats the call for the pages behind them. (Thesis .12)
             ///
-            /// Errors: `BadLength`, `Guaranteed`; `NotPermitted` when one of them lacks `w` or the caller the right.
-            10 unprotn(va: $crate::UserVa, pages: u32) -> ();
+            /// Errors, about all of the pages: `BadLength`, `Guaranteed`. About those first ones:
+            /// `NotPermitted` when the binding of one lacks `w` or the caller the right.
+            10 unprotn(va: $crate::UserVa, pages: u32) -> u32;
 
-            /// Deletes the cached bindings of the `pages` pages from that of `va`. (Thesis .12)
+            /// Deletes the cached bindings of the first of the `pages` pages from that of `va`, at
+            /// most [`RANGE_PAGES`]($crate::limits::RANGE_PAGES); returns their number. The caller
+            /// repeats the call for the pages behind them. (Thesis .12)
             ///
-            /// Errors: `BadLength`, `Guaranteed`.
-            11 tlbdeleten(va: $crate::UserVa, pages: u32) -> ();
+            /// Errors, about all of the pages: `BadLength`, `Guaranteed`.
+            11 tlbdeleten(va: $crate::UserVa, pages: u32) -> u32;
 
             /// Deletes all the caller's cached bindings. (Thesis .12)
             ///
@@ -147,10 +154,13 @@ macro_rules! for_each_call {
             /// Errors: `NoSuchEnvironment`.
             21 p_accept(pid: $crate::Pid, frames: u32) -> ();
 
-            /// Writes `bytes` bytes from `text` to the console.
+            /// Writes the first of the `bytes` bytes from `text` to the console; returns their
+            /// number: as many as the device takes without a wait, at most
+            /// [`CONSOLE_WRITE_BYTES`]($crate::limits::CONSOLE_WRITE_BYTES), and 0 while it is
+            /// busy. The caller repeats the call for the bytes behind them.
             ///
-            /// Errors: `BadLength`, `TooLong`, `Unmapped`, `PageEnd`.
-            24 console_write(text: $crate::UserPtr, bytes: u32) -> ();
+            /// Errors, about all of the bytes: `BadLength`, `TooLong`, `Unmapped`, `PageEnd`.
+            24 console_write(text: $crate::UserPtr, bytes: u32) -> u32;
 
             /// Stops the machine with an exit status, 0 to 255 (the low 8 bits count). For the first environment only.
             ///
@@ -224,21 +234,31 @@ macro_rules! for_each_call {
             /// Errors: `BadLength`, `TooLong`, `Unmapped`, `PageEnd`.
             43 cacheflush(start: $crate::UserPtr, bytes: u32) -> ();
 
-            /// Copies the `frames` frames from `from` to those from `to`, as if by way of a third place where they overlap. What was copied
-            /// can be executed at once. (Thesis .10. Its flag to bypass the cache is left out: where frames are copied by the processor,
-            /// that saves nothing, and its result would not be coherent with pages that are mapped cached, as all are.)
+            /// Copies some of the `frames` frames from `from` to those from `to`, at most
+            /// [`COPY_FRAMES`]($crate::limits::COPY_FRAMES); returns their number. Where `to` is
+            /// greater than `from`, they are the last ones, and the caller repeats the call for the
+            /// frames before them, with the same `to` and `from`. Otherwise they are the first
+            /// ones, and the caller repeats it for the frames behind them. So the frames are copied
+            /// as if by way of a third place where they overlap. What was copied can be executed at
+            /// once. (Thesis .10. Its flag to bypass the cache is left out: where frames are copied
+            /// by the processor, that saves nothing, and its result would not be coherent with
+            /// pages that are mapped cached, as all are.)
             ///
-            /// Errors: `TooLong` beyond [`COPY_FRAMES`]($crate::limits::COPY_FRAMES); and for each frame `NoSuchFrame`, `FrameFree`;
-            /// `NotPermitted` when the caller may not read one of those from `from`, or not write one of those from `to`.
-            44 memcpy(to: u32, from: u32, frames: u32) -> ();
+            /// Errors: `NoSuchFrame` for any of the frames. For each that is copied `FrameFree`;
+            /// `NotPermitted` when the caller may not read one of those from `from`, or not write
+            /// one of those from `to`.
+            44 memcpy(to: u32, from: u32, frames: u32) -> u32;
 
-            /// Fills the `bytes` bytes from `offset` on with the low 8 bits of `byte`. They count from the start of `frame`, and may lie in
-            /// the frames behind it. (Thesis .10)
+            /// Fills the first of the `bytes` bytes from `offset` on with the low 8 bits of `byte`;
+            /// returns their number: as many as lie in the first
+            /// [`COPY_FRAMES`]($crate::limits::COPY_FRAMES) frames. The caller repeats the call for
+            /// the bytes behind them. The bytes count from the start of `frame`, and may lie in the
+            /// frames behind it. (Thesis .10)
             ///
-            /// Errors: `BadLength` when `offset` and `bytes` together exceed 32 bits; `TooLong` when the bytes lie in more than
-            /// [`COPY_FRAMES`]($crate::limits::COPY_FRAMES) frames; and for each of these `NoSuchFrame`, `FrameFree`; `NotPermitted` when
+            /// Errors: `BadLength` when `offset` and `bytes` together exceed 32 bits; `NoSuchFrame`
+            /// for any frame of the bytes. For each that is filled `FrameFree`; `NotPermitted` when
             /// the caller may not write it.
-            45 memset(frame: u32, offset: u32, byte: u32, bytes: u32) -> ();
+            45 memset(frame: u32, offset: u32, byte: u32, bytes: u32) -> u32;
 
             /// Turns the floating-point unit on for the caller (`flag` 1), or off (0). (Thesis .10) Where another environment has had it
             /// since the caller had it last, all its registers are 0 then, the control register too; otherwise they are as the caller left

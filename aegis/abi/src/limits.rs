@@ -52,12 +52,18 @@ pub const CALLS: u32 = 256;
 pub const SAVE_AREA_BYTES: u32 = 16;
 /// Pages that one pointer argument may span.
 pub const POINTER_PAGES: u32 = 2;
-/// Frames that `memcpy` and `memset` change in one call: interrupts are off meanwhile, and 64 KB keep a processor of 1995 for a few
-/// milliseconds, about a slice.
-pub const COPY_FRAMES: u32 = 16;
 /// Accounts at most: one for each environment, and the first one, which outlives its environment.
 pub const ACCOUNTS: usize = ENVS + 1;
 /// Frames that a list names at most: their numbers are 256 bytes.
 pub const LIST_FRAMES: usize = 64;
+/// Frames that one call of `memcpy` or `memset` changes at most. No stay in the kernel, where
+/// interrupts are off, may be longer than 16,000 instructions, and to fill a frame takes 5,800.
+pub const COPY_FRAMES: u32 = 2;
+/// Pages that one call of `tlbrprotn`, `unprotn` or `tlbdeleten` edits at most, for the same
+/// reason: where an entry of the TLB maps one page, making one writable takes 300 instructions.
+pub const RANGE_PAGES: u32 = 32;
+/// Bytes that one call of `console_write` writes at most, for the same reason: a byte takes 12
+/// instructions, and a line is seldom longer.
+pub const CONSOLE_WRITE_BYTES: u32 = 256;
 /// Bytes of command line that reach a program.
 pub const COMMAND_LINE_BYTES: usize = 256;

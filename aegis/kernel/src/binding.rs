@@ -6,7 +6,7 @@ use crate::frame::{Frames, Right};
 use crate::machine::Machine;
 use crate::name::{asid, number_of_tag};
 use crate::withdrawal::stretch;
-use aegis_abi::limits::{PAGE_SHIFT, USER_END};
+use aegis_abi::limits::{PAGE_SHIFT, RANGE_PAGES, USER_END};
 use aegis_abi::{Error, Lo, UserVa};
 use core::ops::Range;
 use stlb::{Edit, Geometry, Line, Registers};
@@ -24,19 +24,19 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    /// The call `tlbrprotn`.
-    pub(crate) fn read_protect(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
-        let range = self.range(va, pages)?;
-        self.edit_range(self.current(), range, |_, lo| Lo(lo.0 & !Lo::D));
-        Ok(())
+    /// The call `tlbrprotn`: edits one piece, and returns its pages.
+    pub(crate) fn read_protect(&mut self, va: UserVa, pages: u32) -> Result<u32, Error> {
+        let piece = self.piece(va, pages)?;
+        self.edit_range(self.current(), piece.clone(), |_, lo| Lo(lo.0 & !Lo::D));
+        Ok(piece.len() as u32)
     }
 
-    /// The call `unprotn`.
-    pub(crate) fn unprotect(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
-        let range = self.range(va, pages)?;
+    /// The call `unprotn`: edits one piece, and returns its pages.
+    pub(crate) fn unprotect(&mut self, va: UserVa, pages: u32) -> Result<u32, Error> {
+        let piece = self.piece(va, pages)?;
         let current = self.current();
         let mut refused = false;
-        self.edit_range(current, range.clone(), |frames, lo| {
+        self.edit_range(current, piece.clone(), |frames, lo| {
             refused |= !lo.w() || !frames.has(current, lo.pfn(), Right::Write);
             lo
         });
@@ -44,25 +44,26 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::NotPermitted);
         }
         // Point of no return.
-        self.edit_range(current, range, |_, lo| Lo(lo.0 | Lo::D));
-        Ok(())
+        self.edit_range(current, piece.clone(), |_, lo| Lo(lo.0 | Lo::D));
+        Ok(piece.len() as u32)
     }
 
-    /// The call `tlbdeleten`.
-    pub(crate) fn delete(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
-        let range = self.range(va, pages)?;
-        self.edit_range(self.current(), range, |_, _| Lo::INVALID);
-        Ok(())
+    /// The call `tlbdeleten`: edits one piece, and returns its pages.
+    pub(crate) fn delete(&mut self, va: UserVa, pages: u32) -> Result<u32, Error> {
+        let piece = self.piece(va, pages)?;
+        self.edit_range(self.current(), piece.clone(), |_, _| Lo::INVALID);
+        Ok(piece.len() as u32)
     }
 
-    /// The numbers of the pages named, none of which may be outside user space or under a guaranteed mapping.
-    fn range(&self, va: UserVa, pages: u32) -> Result<Range<u32>, Error> {
+    /// The numbers of those of the pages named that one call edits. No page named may be outside
+    /// user space or under a guaranteed mapping.
+    fn piece(&self, va: UserVa, pages: u32) -> Result<Range<u32>, Error> {
         let first = va.get() >> PAGE_SHIFT;
         let end = first.checked_add(pages).filter(|&end| end <= USER_END >> PAGE_SHIFT).ok_or(Error::BadLength)?;
         if self.environment().context.guarantees_any(first, end) {
             return Err(Error::Guaranteed);
         }
-        Ok(first..end)
+        Ok(first..end.min(first + RANGE_PAGES))
     }
 
     /// Binds a page of the running environment that missed, under its guaranteed mapping, and with it the other page of the pair, if that is
@@ -102,7 +103,8 @@ impl<M: Machine> Kernel<M> {
         inserted.registers
     }
 
-    /// Replaces what environment `number` has cached for the pages `range` by what `edit` makes of it.
+    /// Replaces what environment `number` has cached for the pages `range`, a short one, by what
+    /// `edit` makes of it.
     pub(crate) fn edit_range(&mut self, number: usize, range: Range<u32>, mut edit: impl FnMut(&Frames, Lo) -> Lo) {
         let mut edit = |frames: &Frames, page, lo| if range.contains(&page) { edit(frames, lo) } else { lo };
         let tag = self.tag(number);

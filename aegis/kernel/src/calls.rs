@@ -130,17 +130,17 @@ impl<M: Machine> Calls for Kernel<M> {
     }
 
     #[inline(never)]
-    fn tlbrprotn(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
+    fn tlbrprotn(&mut self, va: UserVa, pages: u32) -> Result<u32, Error> {
         self.read_protect(va, pages)
     }
 
     #[inline(never)]
-    fn unprotn(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
+    fn unprotn(&mut self, va: UserVa, pages: u32) -> Result<u32, Error> {
         self.unprotect(va, pages)
     }
 
     #[inline(never)]
-    fn tlbdeleten(&mut self, va: UserVa, pages: u32) -> Result<(), Error> {
+    fn tlbdeleten(&mut self, va: UserVa, pages: u32) -> Result<u32, Error> {
         self.delete(va, pages)
     }
 
@@ -197,11 +197,11 @@ impl<M: Machine> Calls for Kernel<M> {
     }
 
     #[inline(never)]
-    fn console_write(&mut self, text: UserPtr, bytes: u32) -> Result<(), Error> {
+    fn console_write(&mut self, text: UserPtr, bytes: u32) -> Result<u32, Error> {
         let source = self.user_range(text, bytes)?;
-        self.write_to_console(&source);
+        let written = self.write_to_console(&source);
         self.resume_input();
-        Ok(())
+        Ok(written)
     }
 
     #[inline(never)]
@@ -303,12 +303,12 @@ impl<M: Machine> Calls for Kernel<M> {
     }
 
     #[inline(never)]
-    fn memcpy(&mut self, to: u32, from: u32, frames: u32) -> Result<(), Error> {
+    fn memcpy(&mut self, to: u32, from: u32, frames: u32) -> Result<u32, Error> {
         self.copy_frames(to, from, frames)
     }
 
     #[inline(never)]
-    fn memset(&mut self, frame: u32, offset: u32, byte: u32, bytes: u32) -> Result<(), Error> {
+    fn memset(&mut self, frame: u32, offset: u32, byte: u32, bytes: u32) -> Result<u32, Error> {
         self.fill_frames(frame, offset, byte as u8, bytes)
     }
 

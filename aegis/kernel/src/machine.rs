@@ -166,8 +166,9 @@ pub trait Machine {
     /// Makes the processor see as instructions what was written to a frame as data.
     fn sync_instructions(&self, frame: u32);
 
-    /// Writes to the console.
-    fn console(&self, bytes: &[u8]);
+    /// Hands the console the first of these bytes, as many as it takes without a wait, and returns
+    /// how many.
+    fn console(&self, bytes: &[u8]) -> usize;
 
     /// Takes a byte that the console has received, if there is one.
     fn receive(&self) -> Option<u8>;

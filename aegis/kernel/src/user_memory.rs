@@ -3,7 +3,7 @@
 
 use crate::Kernel;
 use crate::machine::Machine;
-use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT, POINTER_PAGES, USER_END};
+use aegis_abi::limits::{CONSOLE_WRITE_BYTES, PAGE_BYTES, PAGE_SHIFT, POINTER_PAGES, USER_END};
 use aegis_abi::{Error, Lo, UserPtr};
 use stlb::Geometry;
 
@@ -62,18 +62,25 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Writes user memory to the console.
-    pub(crate) fn write_to_console(&self, pieces: &Pieces) {
+    /// Writes as much user memory to the console as a call may and the device takes at once: the
+    /// bytes.
+    pub(crate) fn write_to_console(&self, pieces: &Pieces) -> u32 {
         let mut buffer = [0; 64];
+        let mut written = 0;
         for &(mut address, mut bytes) in pieces {
-            while bytes > 0 {
-                let chunk = &mut buffer[..bytes.min(64) as usize];
+            while bytes > 0 && written < CONSOLE_WRITE_BYTES {
+                let chunk = &mut buffer[..bytes.min(CONSOLE_WRITE_BYTES - written).min(64) as usize];
                 self.machine.read(address, chunk);
-                self.machine.console(chunk);
-                address += chunk.len() as u32;
-                bytes -= chunk.len() as u32;
+                let taken = self.machine.console(chunk) as u32;
+                written += taken;
+                if taken < chunk.len() as u32 {
+                    return written;
+                }
+                address += taken;
+                bytes -= taken;
             }
         }
+        written
     }
 
     /// The physical address that a reference to `va` by the running environment reaches, if a `good` binding is cached.

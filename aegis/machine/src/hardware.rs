@@ -148,8 +148,8 @@ impl Machine for Hardware {
         cpu::sync_instructions(frame << PAGE_SHIFT);
     }
 
-    fn console(&self, bytes: &[u8]) {
-        board::console_write(bytes);
+    fn console(&self, bytes: &[u8]) -> usize {
+        board::console_write_some(bytes)
     }
 
     fn receive(&self) -> Option<u8> {

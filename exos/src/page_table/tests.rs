@@ -8,6 +8,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
+/// Pages that the kernel edits in a call.
+const KERNEL_PIECE: u32 = 2;
+
 /// Memory and kernel, as far as the page table can tell.
 #[derive(Default)]
 struct Model {
@@ -20,6 +23,8 @@ struct Model {
     tables: RefCell<BTreeSet<u32>>,
     next_frame: Cell<u32>,
     refuse: Cell<Option<KernelError>>,
+    /// A page that the kernel does not make writable.
+    refused: Cell<Option<u32>>,
     /// An interrupt comes with each so many accesses, unless it is masked; 0: none comes.
     period: Cell<u32>,
     accesses: Cell<u32>,
@@ -52,6 +57,13 @@ impl Model {
             self.handlers.borrow_mut().insert(page);
         }
         self.masked.set(false);
+    }
+
+    /// What the kernel edits of these pages in one call.
+    fn piece(&self, pages: Pages) -> Result<Pages, KernelError> {
+        self.access();
+        self.check()?;
+        Ok(Pages { count: pages.count.min(KERNEL_PIECE), ..pages })
     }
 
     fn check(&self) -> Result<(), KernelError> {
@@ -96,27 +108,25 @@ impl Backing for &Model {
         self.access();
         self.entries.borrow_mut().insert(vpn, lo);
     }
-    fn tlbrprotn(&self, pages: Pages) -> Result<(), KernelError> {
-        self.access();
-        self.check()?;
-        self.cached.borrow_mut().range_mut(pages.numbers()).for_each(|(_, lo)| lo.set_d(false));
-        Ok(())
+    fn tlbrprotn(&self, pages: Pages) -> Result<u32, KernelError> {
+        let piece = self.piece(pages)?;
+        self.cached.borrow_mut().range_mut(piece.numbers()).for_each(|(_, lo)| lo.set_d(false));
+        Ok(piece.count)
     }
-    fn unprotn(&self, pages: Pages) -> Result<(), KernelError> {
-        self.access();
-        self.check()?;
+    fn unprotn(&self, pages: Pages) -> Result<u32, KernelError> {
+        let piece = self.piece(pages)?;
         let mut cached = self.cached.borrow_mut();
-        if cached.range(pages.numbers()).any(|(_, lo)| !lo.w()) {
+        let refused = self.refused.get().is_some_and(|page| piece.numbers().contains(&page));
+        if refused || cached.range(piece.numbers()).any(|(_, lo)| !lo.w()) {
             return Err(KernelError::NotPermitted);
         }
-        cached.range_mut(pages.numbers()).for_each(|(_, lo)| lo.set_d(true));
-        Ok(())
+        cached.range_mut(piece.numbers()).for_each(|(_, lo)| lo.set_d(true));
+        Ok(piece.count)
     }
-    fn tlbdeleten(&self, pages: Pages) -> Result<(), KernelError> {
-        self.access();
-        self.check()?;
-        self.cached.borrow_mut().retain(|vpn, _| !pages.numbers().contains(vpn));
-        Ok(())
+    fn tlbdeleten(&self, pages: Pages) -> Result<u32, KernelError> {
+        let piece = self.piece(pages)?;
+        self.cached.borrow_mut().retain(|vpn, _| !piece.numbers().contains(vpn));
+        Ok(piece.count)
     }
     fn p_alloc(&self) -> Result<u32, KernelError> {
         self.check()?;
@@ -297,6 +307,25 @@ fn refuses_ranges_outside_the_standard_segment() {
     }
     assert!(Pages::new(0x0100_0000, 0x7_f000).is_ok());
     assert!(Pages::new(0x7fff_f000, 1).is_ok());
+}
+
+#[test]
+fn what_is_cached_is_what_the_table_says_when_the_kernel_refuses_a_later_piece() {
+    let model = Model::default();
+    let table = PageTable(&model);
+    table.demand_zero(pages(0, 6), Rights::ReadWrite).unwrap();
+    table.protect(pages(0, 6), Rights::ReadOnly).unwrap();
+    let touch_all = || (0..6).for_each(|page| assert!(model.touch(FIRST + page)));
+    touch_all();
+    for refused in 0..6 {
+        model.refused.set(Some(FIRST + refused));
+        let result = table.protect(pages(0, 6), Rights::ReadWrite);
+        assert_eq!(result, Err(Error::Kernel(KernelError::NotPermitted)));
+        for (&vpn, &lo) in model.cached.borrow().iter() {
+            assert_eq!(lo, table.lookup(vpn << PAGE_SHIFT), "page {} of which {refused} was refused", vpn - FIRST);
+        }
+        touch_all();
+    }
 }
 
 #[test]

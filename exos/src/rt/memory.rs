@@ -40,17 +40,17 @@ impl Backing for Own {
     fn set_entry(&self, vpn: u32, lo: Lo) {
         window(vpn).set(lo);
     }
-    fn tlbrprotn(&self, pages: Pages) -> Result<(), Error> {
+    fn tlbrprotn(&self, pages: Pages) -> Result<u32, Error> {
         // SAFETY: only cached bindings change, and the page table says the same.
-        over(pages, |va, count| unsafe { call::tlbrprotn(va, count) })
+        unsafe { call::tlbrprotn(first(pages)?, pages.count()) }
     }
-    fn unprotn(&self, pages: Pages) -> Result<(), Error> {
+    fn unprotn(&self, pages: Pages) -> Result<u32, Error> {
         // SAFETY: as above.
-        over(pages, |va, count| unsafe { call::unprotn(va, count) })
+        unsafe { call::unprotn(first(pages)?, pages.count()) }
     }
-    fn tlbdeleten(&self, pages: Pages) -> Result<(), Error> {
+    fn tlbdeleten(&self, pages: Pages) -> Result<u32, Error> {
         // SAFETY: as above; what is still mapped comes back by a miss.
-        over(pages, |va, count| unsafe { call::tlbdeleten(va, count) })
+        unsafe { call::tlbdeleten(first(pages)?, pages.count()) }
     }
     fn p_alloc(&self) -> Result<u32, Error> {
         allocate(ANY)
@@ -64,11 +64,9 @@ impl Backing for Own {
     }
 }
 
-fn over(pages: Pages, call: impl FnOnce(UserVa, u32) -> Result<(), Error>) -> Result<(), Error> {
-    if pages.count() == 0 {
-        return Ok(());
-    }
-    call(UserVa::new(pages.start()).ok_or(Error::BadAddress)?, pages.count())
+/// Address of the first page.
+fn first(pages: Pages) -> Result<UserVa, Error> {
+    UserVa::new(pages.start()).ok_or(Error::BadAddress)
 }
 
 /// Inserts the binding of the page of `va` into TLB and STLB, as a pointer argument needs it. False where it cannot be had.

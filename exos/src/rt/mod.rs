@@ -28,7 +28,7 @@
 //! | `dying` | `report`: forwards only |
 //! | `first_frame`, `bottom` | the start code |
 //! | `DIRECTORY`, the page table in its window | `page_table` through `memory`, masked; the miss handler's marks |
-//! | print buffer and its length (`console`) | `console`, masked |
+//! | print buffer, its length, what was sent (`console`) | `console`, masked, also parked |
 //! | the heap (`heap`) | `heap`, masked; an exception handler that comes between is refused |
 //! | the context that the kernel has (`env`) | `env::change`, masked |
 //! | whether the gates are open (`env`) | `env::open_gates`: once; done twice it is no harm |

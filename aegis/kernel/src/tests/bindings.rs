@@ -5,6 +5,7 @@ use crate::kernel::FIRST;
 use crate::machine::{Machine, Refill};
 use crate::{Kernel, Miss};
 use aegis_abi::calls::Number;
+use aegis_abi::limits::{PAGE_SHIFT, RANGE_PAGES};
 use aegis_abi::{Error, Lo, Mapping};
 use stlb::{Geometry, Mips32, R3000};
 
@@ -45,32 +46,64 @@ fn one_page_of_a_pair_changes_alone_on_both_processors() {
     one_page_of_a_pair_changes_alone::<R3000>();
 }
 
+/// Edits pages piece by piece, and looks at the kernel after each.
+fn edit<G: Geometry>(kernel: &mut Kernel<Model<G>>, number: u32, va: u32, pages: u32) {
+    let mut done = 0;
+    while done < pages {
+        let edited = kernel.call(number, [va + (done << PAGE_SHIFT), pages - done, 0, 0]).unwrap();
+        assert_eq!(edited, (pages - done).min(RANGE_PAGES));
+        done += edited;
+    }
+    kernel.check().unwrap();
+}
+
+/// Two pages on both sides of the end of a piece, in the midst of a pair, and of nothing.
+fn ranges_are_edited_piece_by_piece<G: Geometry>() {
+    for skipped in [0, 1, RANGE_PAGES - 1, RANGE_PAGES, 2 * RANGE_PAGES + 1] {
+        let mut kernel = bound::<G>();
+        let (start, pages) = (VA - (skipped << PAGE_SHIFT), skipped + 2);
+        let writable =
+            |kernel: &mut Kernel<Model<G>>| [VA, BUDDY].map(|va| reference(kernel, va).is_some_and(|lo| lo.d()));
+        edit(&mut kernel, PROTECT, start, pages);
+        assert_eq!(writable(&mut kernel), [false; 2], "protected, {skipped} skipped");
+        edit(&mut kernel, UNPROTECT, start, pages);
+        assert_eq!(writable(&mut kernel), [true; 2], "made writable, {skipped} skipped");
+        edit(&mut kernel, DELETE, start, pages - 1);
+        assert_eq!(reference(&mut kernel, VA), None, "deleted, {skipped} skipped");
+        assert!(reference(&mut kernel, BUDDY).is_some(), "beyond the end, {skipped} skipped");
+    }
+}
+
 #[test]
-fn short_and_long_ranges_do_the_same() {
-    for pages in [2, 0x70000] {
+fn ranges_are_edited_piece_by_piece_on_both_processors() {
+    ranges_are_edited_piece_by_piece::<Mips32>();
+    ranges_are_edited_piece_by_piece::<R3000>();
+}
+
+#[test]
+fn a_piece_ends_where_it_says() {
+    for number in [PROTECT, DELETE] {
         let mut kernel = bound::<Mips32>();
-        kernel.call(PROTECT, [VA, pages, 0, 0]).unwrap();
+        let start = BUDDY - (RANGE_PAGES << PAGE_SHIFT);
+        assert_eq!(kernel.call(number, [start, 0x7_0000, 0, 0]), Ok(RANGE_PAGES));
+        assert!(reference(&mut kernel, VA).is_none_or(|lo| !lo.d()), "the last page of the piece");
+        assert!(reference(&mut kernel, BUDDY).unwrap().d(), "the first page behind it");
+        assert_eq!(kernel.call(number, [BUDDY, 0, 0, 0]), Ok(0));
+        assert!(reference(&mut kernel, BUDDY).unwrap().d(), "no page");
         kernel.check().unwrap();
-        assert!(!reference(&mut kernel, VA).unwrap().d() && !reference(&mut kernel, BUDDY).unwrap().d());
-        kernel.call(UNPROTECT, [VA, pages, 0, 0]).unwrap();
-        kernel.check().unwrap();
-        assert!(reference(&mut kernel, VA).unwrap().d() && reference(&mut kernel, BUDDY).unwrap().d());
-        kernel.call(DELETE, [VA, pages, 0, 0]).unwrap();
-        kernel.check().unwrap();
-        assert_eq!((reference(&mut kernel, VA), reference(&mut kernel, BUDDY)), (None, None));
     }
 }
 
 #[test]
 fn ranges_end_where_they_should() {
     let mut kernel = bound::<Mips32>();
-    kernel.call(DELETE, [BUDDY, 100, 0, 0]).unwrap();
+    edit(&mut kernel, DELETE, BUDDY, 100);
     assert!(reference(&mut kernel, VA).is_some() && reference(&mut kernel, BUDDY).is_none());
     let mut kernel = bound::<Mips32>();
-    kernel.call(DELETE, [VA - 0x10_0000, 0x101, 0, 0]).unwrap();
+    edit(&mut kernel, DELETE, VA - 0x10_0000, 0x101);
     assert!(reference(&mut kernel, VA).is_none() && reference(&mut kernel, BUDDY).is_some());
-    kernel.call(DELETE, [BUDDY, 0, 0, 0]).unwrap();
-    assert!(reference(&mut kernel, BUDDY).is_some(), "no page");
+    edit(&mut kernel, DELETE, BUDDY, 0x7_efff);
+    assert!(reference(&mut kernel, BUDDY).is_none(), "to the end of user space");
 }
 
 #[test]
@@ -178,6 +211,26 @@ fn a_page_without_w_is_not_made_writable() {
     let before = snapshot(&kernel);
     assert_eq!(kernel.call(UNPROTECT, [VA, 2, 0, 0]), Err(Error::NotPermitted));
     assert!(before == snapshot(&kernel), "the first page was changed");
+}
+
+#[test]
+fn a_page_of_a_piece_that_is_refused_keeps_the_others_as_they_are() {
+    // In the midst of a piece, at both its ends, and behind it.
+    for refused in [1, 0, RANGE_PAGES / 2, RANGE_PAGES - 1, RANGE_PAGES] {
+        let mut kernel = kernel::<R3000>();
+        for page in 0..RANGE_PAGES + 2 {
+            let lo = if page == refused { Lo(LO.0 & !(Lo::W | Lo::D)) } else { READ_ONLY };
+            kernel.call(WRITE, [VA + (page << PAGE_SHIFT), lo.0, 0, 0]).unwrap();
+        }
+        if refused < RANGE_PAGES {
+            fails(&mut kernel, Number::unprotn, [VA, RANGE_PAGES + 2, 0, 0], Error::NotPermitted);
+        } else {
+            assert_eq!(kernel.call(UNPROTECT, [VA, RANGE_PAGES + 2, 0, 0]), Ok(RANGE_PAGES));
+            let rest = [VA + (RANGE_PAGES << PAGE_SHIFT), 2, 0, 0];
+            fails(&mut kernel, Number::unprotn, rest, Error::NotPermitted);
+        }
+        kernel.check().unwrap();
+    }
 }
 
 fn global_is_forced_off<G: Geometry>() {

@@ -4,7 +4,7 @@ use super::model::*;
 use crate::machine::Machine;
 use crate::{Kernel, Miss};
 use aegis_abi::calls::{Number, TABLE};
-use aegis_abi::limits::{GUARANTEED_END, PAGE_SHIFT, USER_END};
+use aegis_abi::limits::{CONSOLE_WRITE_BYTES, GUARANTEED_END, PAGE_SHIFT, USER_END};
 use aegis_abi::{Env, Error, Lo, Mapping};
 use stlb::Mips32;
 
@@ -72,6 +72,27 @@ fn text_is_written_across_pages_in_order() {
     kernel.call(WRITE, [USER_END - 0x1000, Lo::read_only(FRAME).0, 0, 0]).unwrap();
     kernel.call(CONSOLE, [USER_END - 3, 3, 0, 0]).unwrap();
     assert_eq!(*kernel.machine.console.borrow(), b"abcdefgdeabc");
+}
+
+#[test]
+fn text_is_written_as_far_as_the_device_takes_it() {
+    let mut kernel = with_page();
+    kernel.call(WRITE, [VA + 0x1000, Lo::read_only(GUARANTEED_FRAME).0, 0, 0]).unwrap();
+    let text: Vec<u8> = (0..=250).cycle().take(0x2000).collect();
+    kernel.machine.write(FRAME << PAGE_SHIFT, &text[..0x1000]);
+    kernel.machine.write(GUARANTEED_FRAME << PAGE_SHIFT, &text[0x1000..]);
+    let mut written = 0;
+    for taken in [usize::MAX, 0, 1, 63, 64, 65, 0].into_iter().cycle() {
+        kernel.machine.transmitter.set(taken);
+        let left = 0x2000 - written;
+        let more = kernel.call(CONSOLE, [VA + written, left, 0, 0]).unwrap();
+        assert_eq!(more as usize, taken.min(left.min(CONSOLE_WRITE_BYTES) as usize));
+        written += more;
+        assert!(*kernel.machine.console.borrow() == text[..written as usize], "{written} bytes");
+        if written == 0x2000 {
+            break;
+        }
+    }
 }
 
 #[test]

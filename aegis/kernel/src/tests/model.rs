@@ -50,6 +50,8 @@ pub struct Model<G: Geometry> {
     memory: RefCell<Vec<u8>>,
     pub blocks: RefCell<Vec<Option<Block>>>,
     pub console: RefCell<Vec<u8>>,
+    /// How many bytes more the console takes before its transmitter is busy.
+    pub transmitter: Cell<usize>,
     /// What the console has received, and whether it may interrupt.
     pub received: RefCell<VecDeque<u8>>,
     pub listening: Cell<bool>,
@@ -87,6 +89,7 @@ impl<G: Geometry> Model<G> {
             memory: RefCell::new(vec![0xa5; (FRAMES * PAGE_BYTES) as usize]),
             blocks: RefCell::new(vec![None; 64]),
             console: RefCell::default(),
+            transmitter: Cell::new(usize::MAX),
             received: RefCell::default(),
             listening: Cell::new(true),
             counts: RefCell::default(),
@@ -272,8 +275,11 @@ impl<G: Geometry> Machine for Model<G> {
         self.synced.borrow_mut().push(frame);
     }
 
-    fn console(&self, bytes: &[u8]) {
-        self.console.borrow_mut().extend(bytes);
+    fn console(&self, bytes: &[u8]) -> usize {
+        let taken = bytes.len().min(self.transmitter.get());
+        self.transmitter.set(self.transmitter.get() - taken);
+        self.console.borrow_mut().extend(&bytes[..taken]);
+        taken
     }
 
     fn receive(&self) -> Option<u8> {

@@ -7,11 +7,12 @@ use crate::machine::Machine;
 use aegis_abi::calls::{NEXT, Number, READ, READ_WRITE};
 use aegis_abi::limits::{COPY_FRAMES, PAGE_BYTES, PAGE_SHIFT, USER_END};
 use aegis_abi::{Error, Lo};
+use proptest::prelude::*;
 use stlb::Mips32;
 
 /// Frames of the running environment's own, in a row, a byte of which is its number.
 const OWN: u32 = 20;
-const OWN_FRAMES: u32 = COPY_FRAMES + 1;
+const OWN_FRAMES: u32 = 17;
 /// A frame that another environment owns and shares with it to be read, one that is shared to be written, and one that is not shared.
 const READABLE: u32 = OWN + OWN_FRAMES;
 const WRITABLE: u32 = READABLE + 1;
@@ -50,12 +51,33 @@ fn with_frames() -> Box<TestKernel> {
     kernel
 }
 
-fn copy(kernel: &mut TestKernel, to: u32, from: u32, frames: u32) -> Result<u32, Error> {
+/// Copies one piece.
+fn copy_piece(kernel: &mut TestKernel, to: u32, from: u32, frames: u32) -> Result<u32, Error> {
     kernel.call(Number::memcpy as u32, [to, from, frames, 0])
 }
 
-fn fill(kernel: &mut TestKernel, frame: u32, offset: u32, byte: u32, bytes: u32) -> Result<u32, Error> {
-    kernel.call(Number::memset as u32, [frame, offset, byte, bytes])
+/// Copies piece by piece, as the call's documentation says.
+fn copy(kernel: &mut TestKernel, mut to: u32, mut from: u32, mut frames: u32) -> Result<(), Error> {
+    while frames > 0 {
+        let copied = copy_piece(kernel, to, from, frames)?;
+        assert_eq!(copied, frames.min(COPY_FRAMES));
+        frames -= copied;
+        if to <= from {
+            (to, from) = (to + copied, from + copied);
+        }
+    }
+    Ok(())
+}
+
+/// Fills piece by piece.
+fn fill(kernel: &mut TestKernel, frame: u32, mut offset: u32, byte: u32, mut bytes: u32) -> Result<(), Error> {
+    while bytes > 0 {
+        let filled = kernel.call(Number::memset as u32, [frame, offset, byte, bytes])?;
+        let frames = (offset % PAGE_BYTES + filled).div_ceil(PAGE_BYTES);
+        assert!(frames == COPY_FRAMES || frames < COPY_FRAMES && filled == bytes, "{filled} bytes in {frames} frames");
+        (offset, bytes) = (offset + filled, bytes - filled);
+    }
+    Ok(())
 }
 
 #[test]
@@ -86,6 +108,57 @@ fn ranges_that_overlap_are_copied_as_if_by_way_of_a_third() {
             copy(&mut kernel, to, from, count).unwrap();
             assert_eq!(fills(&kernel, to..to + count), expected, "{count} frames from {from} to {to}");
         }
+    }
+}
+
+#[test]
+fn a_piece_is_taken_from_the_end_that_is_not_read_any_more() {
+    let all = COPY_FRAMES + 2;
+    for (to, from, first) in [(OWN, OWN + 1, 0), (OWN + 1, OWN, 2), (OWN, OWN + all, 0), (OWN + all, OWN, 2)] {
+        let mut kernel = with_frames();
+        let mut expected = fills(&kernel, OWN..READABLE);
+        for n in first..first + COPY_FRAMES {
+            expected[(to + n - OWN) as usize] = Some((from + n) as u8);
+        }
+        assert_eq!(copy_piece(&mut kernel, to, from, all), Ok(COPY_FRAMES));
+        assert_eq!(fills(&kernel, OWN..READABLE), expected, "from {from} to {to}");
+    }
+}
+
+#[test]
+fn a_piece_that_is_refused_changes_nothing_and_those_before_it_stay() {
+    // The last of the caller's own frames, and behind it one that it may only read.
+    let mut kernel = with_frames();
+    let (to, count) = (READABLE - COPY_FRAMES, COPY_FRAMES + 1);
+    assert_eq!(copy_piece(&mut kernel, to, OWN + COPY_FRAMES + 4, count), Err(Error::NotPermitted), "from the end");
+    let mut kernel = with_frames();
+    assert_eq!(copy_piece(&mut kernel, to, to, count), Ok(COPY_FRAMES));
+    fails(&mut kernel, Number::memcpy, [READABLE, READABLE, 1, 0], Error::NotPermitted);
+    let bytes = count * PAGE_BYTES;
+    let filled = kernel.call(Number::memset as u32, [to, 0, 9, bytes]).unwrap();
+    assert_eq!(filled, COPY_FRAMES * PAGE_BYTES);
+    fails(&mut kernel, Number::memset, [to, filled, 9, bytes - filled], Error::NotPermitted);
+    fails(&mut kernel, Number::memset, [to, filled - 1, 9, 2], Error::NotPermitted);
+    assert_eq!(fills(&kernel, to..READABLE), [Some(9); COPY_FRAMES as usize]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn copies_one_after_the_other_give_what_they_give_in_a_plain_array(
+        copies in prop::collection::vec((0..OWN_FRAMES, 0..OWN_FRAMES, 0..=OWN_FRAMES), 1..8),
+    ) {
+        let mut kernel = with_frames();
+        let mut plain: Vec<u32> = (OWN..READABLE).collect();
+        for (to, from, count) in copies {
+            let count = count.min(OWN_FRAMES - to.max(from));
+            copy(&mut kernel, OWN + to, OWN + from, count).unwrap();
+            plain.copy_within(from as usize..(from + count) as usize, to as usize);
+            let expected: Vec<_> = plain.iter().map(|&n| Some(n as u8)).collect();
+            prop_assert_eq!(fills(&kernel, OWN..READABLE), expected, "{} frames from {} to {}", count, from, to);
+        }
+        kernel.check().unwrap();
     }
 }
 
@@ -134,7 +207,9 @@ fn bytes_are_filled_and_no_others() {
         (OWN, PAGE_BYTES - 1, 2),
         (OWN, 7, 3 * PAGE_BYTES + 5),
         (OWN, 0, COPY_FRAMES * PAGE_BYTES),
-        (OWN + 1, 0, COPY_FRAMES * PAGE_BYTES),
+        (OWN + 1, 1, COPY_FRAMES * PAGE_BYTES),
+        (OWN, 0, OWN_FRAMES * PAGE_BYTES),
+        (OWN, PAGE_BYTES - 1, 5 * PAGE_BYTES + 2),
         (OWN, 2 * PAGE_BYTES + 3, 9),
         // What lies before the offset need not be the caller's, nor exist.
         (READABLE, PAGE_BYTES, PAGE_BYTES),
@@ -156,8 +231,10 @@ fn errors_of_copying_and_filling() {
     let mut kernel = with_frames();
     let free = FRAMES - 1;
     for (to, from, count, error) in [
-        (OWN, OWN + 1, COPY_FRAMES + 1, Error::TooLong),
-        (OWN, OWN, u32::MAX, Error::TooLong),
+        (OWN, OWN, u32::MAX, Error::NoSuchFrame),
+        (OWN, OWN, FRAMES - OWN + 1, Error::NoSuchFrame),
+        (OWN + 1, OWN, FRAMES - OWN, Error::NoSuchFrame),
+        (OWN, OWN + 1, FRAMES - OWN, Error::NoSuchFrame),
         (FRAMES, OWN, 1, Error::NoSuchFrame),
         (OWN, FRAMES, 1, Error::NoSuchFrame),
         (u32::MAX, OWN, 1, Error::NoSuchFrame),
@@ -178,8 +255,8 @@ fn errors_of_copying_and_filling() {
         fails(&mut kernel, Number::memcpy, [to, from, count, 0], error);
     }
     for (frame, offset, bytes, error) in [
-        (OWN, 1, COPY_FRAMES * PAGE_BYTES, Error::TooLong),
-        (OWN, 0, u32::MAX, Error::TooLong),
+        (OWN, 0, u32::MAX, Error::NoSuchFrame),
+        (OWN, 1, (FRAMES - OWN) * PAGE_BYTES, Error::NoSuchFrame),
         (OWN, u32::MAX, 2, Error::BadLength),
         (OWN, 2, u32::MAX, Error::BadLength),
         (FRAMES, 0, 1, Error::NoSuchFrame),
@@ -196,8 +273,8 @@ fn errors_of_copying_and_filling() {
         fails(&mut kernel, Number::memset, [frame, offset, 0, bytes], error);
     }
     // Nothing of nothing.
-    copy(&mut kernel, OWN, FOREIGN, 0).unwrap();
-    fill(&mut kernel, FOREIGN, 3, 0, 0).unwrap();
+    assert_eq!(copy_piece(&mut kernel, OWN, FOREIGN, 0), Ok(0));
+    assert_eq!(kernel.call(Number::memset as u32, [FOREIGN, 3, 0, 0]), Ok(0));
 }
 
 /// The running environment turns the unit on, and finds what is in the registers.

@@ -12,11 +12,22 @@ unsafe impl Sync for AtLineStart {}
 
 static AT_LINE_START: AtLineStart = AtLineStart(Cell::new(true));
 
-/// Writes to the console, byte for byte.
+/// Writes to the console, and waits for it to take all.
 pub fn console_write(bytes: &[u8]) {
-    let Some(&last) = bytes.last() else { return };
-    AT_LINE_START.0.set(last == b'\n');
-    this::transmit(bytes);
+    let mut left = bytes;
+    while !left.is_empty() {
+        left = &left[console_write_some(left)..];
+    }
+}
+
+/// Writes the first of these bytes to the console, as many as it takes without a wait, and returns
+/// how many.
+pub(crate) fn console_write_some(bytes: &[u8]) -> usize {
+    let taken = this::transmit(bytes);
+    if let Some(&last) = bytes[..taken].last() {
+        AT_LINE_START.0.set(last == b'\n');
+    }
+    taken
 }
 
 /// Ends a line that a program has left unfinished, so that what the kernel says stands on a line of its own.

@@ -15,8 +15,8 @@ mod decstation;
 #[cfg(target_vendor = "dec")]
 use decstation as this;
 
-pub(crate) use console::end_line;
 pub use console::{Console, console_write};
+pub(crate) use console::{console_write_some, end_line};
 pub use this::{NAME, command_line, init, listen, memory_bytes, power_off, receive};
 
 use crate::memory::KSEG1;

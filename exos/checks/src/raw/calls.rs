@@ -70,6 +70,23 @@ pub fn insert(va: u32) -> bool {
     memory::insert(va)
 }
 
+/// Writes a text of at most two pages to the console, past the library's buffer. How many bytes
+/// each call takes is told to `visit`.
+///
+/// # Errors
+/// Those of the kernel's call `console_write`.
+pub fn write(text: &[u8], mut visit: impl FnMut(u32)) -> Result<(), Error> {
+    let (mut start, mut left) = (text.as_ptr() as usize as u32, text.len() as u32);
+    while left > 0 {
+        insert(start);
+        insert(start + left - 1);
+        let taken = call(Number::console_write, [start, left, 0, 0])?;
+        visit(taken);
+        (start, left) = (start + taken, left - taken);
+    }
+    Ok(())
+}
+
 /// Loads a word from anywhere; 0 where the exception's handler skips it.
 pub fn load(address: u32) -> u32 {
     // SAFETY: a load changes nothing, and the test handles the exception.

@@ -58,13 +58,16 @@ pub(super) fn init() {
     chip().transmit_control.write(TransmitControl::ENABLE.val(1 << LINE));
 }
 
-/// Sends bytes, waiting for each to be taken.
-pub fn transmit(bytes: &[u8]) {
-    for &byte in bytes {
+/// Sends bytes until the transmitter is busy, and returns how many.
+pub fn transmit(bytes: &[u8]) -> usize {
+    for (sent, &byte) in bytes.iter().enumerate() {
         // No other line is enabled, so it is the console that is ready.
-        while !chip().csr.is_set(Control::TRANSMIT_READY) {}
+        if !chip().csr.is_set(Control::TRANSMIT_READY) {
+            return sent;
+        }
         chip().transmit.set(byte.into());
     }
+    bytes.len()
 }
 
 /// Takes a byte that was received, if there is one.

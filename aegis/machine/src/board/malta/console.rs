@@ -42,13 +42,20 @@ pub(crate) fn init() {
     CONSOLE.with(|console| *console = Some(uart));
 }
 
-/// Sends bytes, waiting for each to leave.
-pub fn transmit(bytes: &[u8]) {
+/// Sends bytes until the transmitter is busy, and returns how many.
+pub fn transmit(bytes: &[u8]) -> usize {
     CONSOLE.with(|console| {
-        if let Some(uart) = console {
-            uart.send_bytes_exact(bytes);
+        // What nobody can see is sent.
+        let Some(uart) = console else { return bytes.len() };
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match uart.send_bytes(&bytes[sent..]) {
+                0 => break,
+                more => sent += more,
+            }
         }
-    });
+        sent
+    })
 }
 
 /// Takes a byte that was received, if there is one.

@@ -5,7 +5,7 @@ use exos::abi::calls::Number;
 use exos::interrupts::{self, critical};
 use exos::rpc::{self, LongMessage};
 use exos::{input, machine, print, println, process, schedule};
-use exos_checks::raw::calls::{address_of, call, insert};
+use exos_checks::raw::calls::{call, write};
 
 /// Waits in the way that is named.
 fn wait(how: &str) {
@@ -50,9 +50,7 @@ pub fn prompt() -> Result<i32, &'static str> {
     static KEY: [u8; 5] = *b"[key]";
     print!("name? ");
     input::wait();
-    let text = address_of(&KEY);
-    insert(text);
-    call(Number::console_write, [text, KEY.len() as u32, 0, 0]).map_err(|error| error.text())?;
+    write(&KEY, |_| ()).map_err(|error| error.text())?;
     println!();
     Ok(0)
 }
