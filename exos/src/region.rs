@@ -49,12 +49,16 @@ impl Frame {
     /// # Errors
     /// Those of the kernel's call `p_add`.
     pub fn grant(&self, with: Pid, rights: Option<Rights>) -> Result<(), aegis_abi::Error> {
-        let protection = match rights {
-            None => 0,
-            Some(Rights::ReadOnly) => READ,
-            Some(Rights::ReadWrite) => READ_WRITE,
-        };
-        memory::grant(self.0, with, protection)
+        memory::grant(self.0, with, rights.map_or(0, protection))
+    }
+
+    /// Lets an environment, of which this one is a writer, or which accepts it, have a share of it, which is its own as
+    /// much as this one's.
+    ///
+    /// # Errors
+    /// Those of the kernel's call `p_share`.
+    pub fn share(&self, with: Pid, rights: Rights) -> Result<(), aegis_abi::Error> {
+        memory::share(&[self.0], with, protection(rights))
     }
 
     /// Gives it to an environment, of which this one is a writer, or which accepts it.
@@ -70,6 +74,14 @@ impl Frame {
     /// Its number.
     pub fn get(&self) -> u32 {
         self.0
+    }
+}
+
+/// Rights as the kernel's calls have them.
+fn protection(rights: Rights) -> u32 {
+    match rights {
+        Rights::ReadOnly => READ,
+        Rights::ReadWrite => READ_WRITE,
     }
 }
 

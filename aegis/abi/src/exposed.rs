@@ -17,7 +17,8 @@ pub struct Frame {
     pub readers: u64,
     /// The environments that may write it, all of them readers.
     pub writers: u64,
-    /// The environments that hold a share of it, all of them readers. The other readers hold grants.
+    /// The environments that hold a share of it. One that is giving up its share is no reader any more, and lines of it
+    /// may name the frame as long as it stands here. The other readers hold grants.
     pub sharers: u64,
     /// STLB halves, guaranteed mappings, save areas and queues that name it.
     pub bindings: u16,
@@ -116,19 +117,18 @@ impl Account {
 
 impl Environment {
     /// One that does not live.
-    pub const NONE: Environment =
-        Environment {
-            writers: 0,
-            references: 0,
-            pid: 0,
-            generation: 0,
-            suspended: 0,
-            started: 0,
-            paying: 0,
-            account: Account::NONE,
-            payer: Account::NONE,
-            unused: [0; 6],
-        };
+    pub const NONE: Environment = Environment {
+        writers: 0,
+        references: 0,
+        pid: 0,
+        generation: 0,
+        suspended: 0,
+        started: 0,
+        paying: 0,
+        account: Account::NONE,
+        payer: Account::NONE,
+        unused: [0; 6],
+    };
 
     /// Its name, if it lives.
     pub fn pid(&self) -> Option<Pid> {

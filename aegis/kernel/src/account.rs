@@ -68,10 +68,10 @@ impl Accounts {
 
     /// Checks that an account pays for an environment, and can have another cut out of it.
     pub fn check(&self, account: u8, cut: Cut) -> Result<(), Error> {
-        let (environments, slices) = if let Cut::Own(environments, slices) = cut { (environments, slices) } else { (0, 0) };
-        let enough = self.get(account).is_some_and(|account| {
-            account.environments > environments && account.slices >= slices
-        });
+        let (environments, slices) =
+            if let Cut::Own(environments, slices) = cut { (environments, slices) } else { (0, 0) };
+        let enough =
+            self.get(account).is_some_and(|account| account.environments > environments && account.slices >= slices);
         if enough { Ok(()) } else { Err(Error::NoAllowance) }
     }
 

@@ -4,7 +4,7 @@ use crate::Kernel;
 use crate::account::{Cut, Unit};
 use crate::budget::Budget;
 use crate::dispatch::Calls;
-use crate::environment::{Accepted, Context, Unfinished};
+use crate::environment::{Accepted, Context};
 use crate::frame::{Owner, Right};
 use crate::kernel::FIRST;
 use crate::machine::Machine;
@@ -107,7 +107,7 @@ impl<M: Machine> Calls for Kernel<M> {
             self.reschedule();
             return Ok(());
         }
-        self.environments[current].unfinished = (!is_done).then_some(Unfinished::Destruction(pid));
+        self.environments[current].destroying = (!is_done).then_some(pid);
         if is_done { Ok(()) } else { Err(Error::Again) }
     }
 
@@ -163,12 +163,8 @@ impl<M: Machine> Calls for Kernel<M> {
 
     #[inline(never)]
     fn p_unref(&mut self, frame: u32) -> Result<(), Error> {
-        let current = self.current();
-        match self.frames.check_holder(current, frame) {
-            Ok(()) => self.leave_frame(frame),
-            Err(Error::NoSuchFrame) => Err(Error::NoSuchFrame),
-            Err(error) => self.finish(frame, error).map(drop),
-        }
+        self.frames.check_holder(self.current(), frame)?;
+        self.leave_frame(frame)
     }
 
     #[inline(never)]
@@ -349,8 +345,11 @@ impl<M: Machine> Kernel<M> {
 
     /// The number of an environment that the running one has begun to destroy.
     fn destruction_under_way(&self, pid: Pid) -> Result<usize, Error> {
-        let is_it = self.environment().unfinished == Some(Unfinished::Destruction(pid));
-        if is_it { Ok(number_of_tag(pid.0)) } else { Err(Error::NoSuchEnvironment) }
+        if self.environment().destroying == Some(pid) {
+            Ok(number_of_tag(pid.0))
+        } else {
+            Err(Error::NoSuchEnvironment)
+        }
     }
 
     /// Where the running environment is gone, another one runs.

@@ -166,11 +166,13 @@ impl<M: Machine> Kernel<M> {
                 Owner::Nobody => frames.holders(frame) == 0,
                 Owner::Kernel => sharers == 0,
                 Owner::Environment(number) => {
-                    let is_whole = !sharers.is_power_of_two() || writers & sharers != 0;
+                    // A share that is being given up goes last, after the rights.
+                    let holders = frames.holders(frame);
+                    let is_whole = !sharers.is_power_of_two() || writers & sharers != 0 || holders & sharers == 0;
                     frames.shares(number, frame) && is_whole && self.is_marked(frame)
                 }
             };
-            if !consistent || (writers | sharers) & !frames.holders(frame) != 0 {
+            if !consistent || writers & !frames.holders(frame) != 0 {
                 return Err(Inconsistency::Holders { frame });
             }
         }
@@ -188,7 +190,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Is the stretch of frame `n` marked for all of its holders?
     fn is_marked(&self, n: u32) -> bool {
-        let mut holders = self.frames.holders(n);
+        let mut holders = self.frames.holders(n) | self.frames.sharers(n);
         while holders != 0 {
             if !self.frames.is_marked(holders.trailing_zeros() as usize, n) {
                 return false;
@@ -266,10 +268,10 @@ impl<M: Machine> Kernel<M> {
 
     /// Of an environment that has ended, and is not dying, is nothing left but its name?
     fn is_nothing_left(&self, number: usize) -> bool {
-        let Environment { record, context, timer, producer, repossessed, unrecorded, accepted, unfinished } =
+        let Environment { record, context, timer, producer, repossessed, unrecorded, accepted, destroying } =
             &self.environments[number];
         let &Record { generation, references, paying, payer, .. } = record;
-        let rest = (*timer, *producer, *repossessed, *unrecorded, *accepted, *unfinished);
+        let rest = (*timer, *producer, *repossessed, *unrecorded, *accepted, *destroying);
         *record == Record { generation, references, paying, payer, ..Record::NONE }
             && rest == (None, Producer::NEW, 0, 0, Accepted::NONE, None)
             && *context == Context::EMPTY

@@ -209,6 +209,10 @@ impl<M: Machine> Kernel<M> {
                 if budget.is_spent() || !self.end_grants(number, n, budget) {
                     return false;
                 }
+                // The share goes last, when nothing rests on what was granted.
+                if self.frames.bindings(n) > 0 && !self.sweep(budget) {
+                    return false;
+                }
                 budget.spend(FRAME_COST);
                 self.frames.leave(number, n);
             }

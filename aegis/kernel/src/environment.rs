@@ -249,8 +249,8 @@ pub struct Environment {
     pub unrecorded: u32,
     /// Whose frames it accepts, and how many.
     pub accepted: Accepted,
-    /// A call that has answered `Again`, and is to end well when it is made again.
-    pub unfinished: Option<Unfinished>,
+    /// The environment that it has begun to destroy, and of which something was left.
+    pub destroying: Option<Pid>,
 }
 
 /// Frames that an environment accepts from another.
@@ -267,20 +267,6 @@ impl Accepted {
     pub const NONE: Accepted = Accepted { from: Pid(0), frames: 0 };
 }
 
-/// A call that is to be made again, though what it names is gone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unfinished {
-    /// It gives up frames, and has withdrawn all rights, but not broken all bindings.
-    Frames {
-        /// The first frame that it names.
-        first: u32,
-        /// What it returns.
-        result: u32,
-    },
-    /// It destroys the environment of this name.
-    Destruction(Pid),
-}
-
 impl Environment {
     /// An environment that does not live.
     pub const NONE: Environment = Environment {
@@ -291,7 +277,7 @@ impl Environment {
         repossessed: 0,
         unrecorded: 0,
         accepted: Accepted::NONE,
-        unfinished: None,
+        destroying: None,
     };
 
     /// Its name, if it lives.

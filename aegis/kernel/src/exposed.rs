@@ -51,8 +51,7 @@ impl<M: Machine> Kernel<M> {
             frames(machine, &slices.table),
             frames(machine, &accounts.table),
         ];
-        tables.into_iter()
-            .flatten()
+        tables.into_iter().flatten()
     }
 
     /// The call `read_exposed_info`.

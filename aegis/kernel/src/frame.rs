@@ -140,11 +140,24 @@ impl Frames {
         }
     }
 
-    /// Checks that frame `n` exists and is not the kernel's, and that `env` has any right to it.
+    /// Checks that frame `n` exists and is not the kernel's, and that `env` has any right to it, or a share.
     #[inline]
     pub fn check_holder(&self, env: usize, n: u32) -> Result<(), Error> {
-        self.check(env, n, Right::Read)?;
-        if self.is_held(env, n) { Ok(()) } else { Err(Error::NotPermitted) }
+        if n >= self.total {
+            Err(Error::NoSuchFrame)
+        } else if self.owner(n) == Owner::Nobody {
+            Err(Error::FrameFree)
+        } else if self.is_held(env, n) {
+            Ok(())
+        } else {
+            Err(Error::NotPermitted)
+        }
+    }
+
+    /// Checks that frame `n` exists and that `env` holds a share of it, with whatever rights.
+    pub fn check_sharer(&self, env: usize, n: u32) -> Result<(), Error> {
+        self.check_holder(env, n)?;
+        if self.shares(env, n) { Ok(()) } else { Err(Error::NotPermitted) }
     }
 
     /// Checks that frame `n` exists, and that `env` holds a share of it and has the right to it.
@@ -251,6 +264,13 @@ impl Frames {
         self.marks.mark(env, n as usize / STRETCH);
     }
 
+    /// Takes from `env` every right to frame `n`, but not its share.
+    pub fn part(&mut self, env: usize, n: u32) {
+        let frame = &mut self.table[n as usize];
+        frame.readers &= !(1 << env);
+        frame.writers &= !(1 << env);
+    }
+
     /// Shares that `env` holds.
     pub fn owned(&self, env: usize) -> u32 {
         self.shares[env]
@@ -269,7 +289,7 @@ impl Frames {
         (frame.readers, frame.writers, frame.sharers) =
             (frame.readers & rest, frame.writers & rest, frame.sharers & rest);
         if frame.sharers == 0 {
-            debug_assert!(frame.readers == 0);
+            debug_assert!(frame.readers == 0, "what was granted has been withdrawn");
             frame.set_owner(Owner::Nobody);
             frame.dirty = 1;
             match frame.bindings {
@@ -306,9 +326,9 @@ impl Frames {
         self.marks.is_marked(env, n as usize / STRETCH)
     }
 
-    /// Has `env` any right to frame `n`, which exists, and is not the kernel's?
+    /// Has `env` any right to frame `n`, which exists, or a share of it, and is it not the kernel's?
     pub fn is_held(&self, env: usize, n: u32) -> bool {
-        self.has(env, n, Right::Read) && self.owner(n) != Owner::Kernel
+        (self.has(env, n, Right::Read) || self.shares(env, n)) && self.owner(n) != Owner::Kernel
     }
 
     /// Bindings that name frame `n`.
@@ -368,6 +388,7 @@ impl Frames {
 /// Gives whoever holds the only share of a frame every right.
 fn complete(frame: &mut Frame) {
     if frame.sharers.is_power_of_two() {
+        frame.readers |= frame.sharers;
         frame.writers |= frame.sharers;
     }
 }

@@ -1,9 +1,9 @@
 //! The kernel's state, and what happens on a call, a miss, and an exception that nobody handles.
 
+use crate::account::Accounts;
 use crate::budget::Budget;
 #[cfg(feature = "checked")]
 use crate::checked::Checking;
-use crate::account::Accounts;
 use crate::death::Numbers;
 use crate::dispatch::dispatch;
 use crate::environment::{Context, Environment};
@@ -227,8 +227,7 @@ impl<M: Machine> Kernel<M> {
         let generation = self.environments[number].record.generation.wrapping_add(1);
         let pid = crate::name::pid::<M::Geometry>(number, generation);
         let set = 1 << creator;
-        let record =
-            Record { pid: pid.0, generation, writers: set, references: set, account, payer, ..Record::NONE };
+        let record = Record { pid: pid.0, generation, writers: set, references: set, account, payer, ..Record::NONE };
         self.environments[number] = Environment { record, ..Environment::NONE };
         self.replace_context(number, context);
         pid

@@ -170,7 +170,10 @@ impl<M: Machine> Kernel<M> {
         let is_taking = self.revocation.force.is_some();
         let asked = match self.revocation.request {
             Some(request) => request.asked,
-            None if is_taking => return Ok(self.revocation.waiting |= 1 << number),
+            None if is_taking => {
+                self.revocation.waiting |= 1 << number;
+                return Ok(());
+            }
             None => self.furthest_above(0).ok_or(Error::NoMemory)?,
         };
         // Point of no return.

@@ -6,7 +6,7 @@
 
 use crate::Kernel;
 use crate::budget::Budget;
-use crate::environment::Unfinished;
+use crate::environment::Accepted;
 use crate::frame::{Owner, Right};
 use crate::machine::Machine;
 use aegis_abi::limits::LIST_FRAMES;
@@ -21,41 +21,33 @@ const FRAME_COST: usize = 400;
 type List = Vec<u32, LIST_FRAMES>;
 
 impl<M: Machine> Kernel<M> {
-    /// The running environment gives up its share of, or its rights to, frame `n`.
+    /// The running environment gives up its share of frame `n`, or the rights that it was granted, one of which it has.
+    #[inline(never)]
     pub(crate) fn leave_frame(&mut self, n: u32) -> Result<(), Error> {
         let current = self.current();
         let mut budget = Budget::new();
-        // Point of no return: of grants, too, a part may be withdrawn.
+        // Point of no return.
+        if !self.frames.shares(current, n) {
+            // Whoever has granted them finds out by withdrawing them.
+            self.withdraw(current, n);
+            self.sweep(&mut budget);
+            return Ok(());
+        }
         if !self.end_grants(current, n, &mut budget) {
             return Err(Error::Again);
         }
+        self.part(current, n);
+        self.sweep_or_again(&mut budget)?;
         self.give_up(current, n);
-        self.end_with(n, 0, &mut budget).map(drop)
+        Ok(())
     }
 
-    /// Ends a call of the running environment that has given up rights to frame `n`, among others, and returns `result`,
-    /// unless bindings are left to be broken.
-    fn end_with(&mut self, n: u32, result: u32, budget: &mut Budget) -> Result<u32, Error> {
-        if self.sweep(budget) {
-            return Ok(result);
-        }
-        let current = self.current();
-        self.environments[current].unfinished = Some(Unfinished::Frames { first: n, result });
-        Err(Error::Again)
-    }
-
-    /// A call that gives up rights to frame `n` first fails with `error`. If it has been made before, and goes on here, it
-    /// has withdrawn the rights, and breaks bindings now.
-    #[cold]
-    pub(crate) fn finish(&mut self, n: u32, error: Error) -> Result<u32, Error> {
-        let current = self.current();
-        match self.environments[current].unfinished {
-            Some(Unfinished::Frames { first, result }) if first == n => {
-                self.environments[current].unfinished = None;
-                self.end_with(n, result, &mut Budget::new())
-            }
-            _ => Err(error),
-        }
+    /// Environment `number` has no right to frame `n` any more, and nothing granted, though it holds a share yet.
+    ///
+    /// The share goes last, when no line of the environment names the frame: whoever is left with the frame sees by that
+    /// that it is alone.
+    fn part(&mut self, number: usize, n: u32) {
+        self.change_rights(number, n, |frames| frames.part(number, n));
     }
 
     /// The call `p_add`; `None` withdraws.
@@ -76,8 +68,7 @@ impl<M: Machine> Kernel<M> {
         match right {
             None => self.withdraw(number, n),
             Some(right) => {
-                self.frames.grant(current, number, n, right);
-                self.break_bindings(number, n);
+                self.change_rights(number, n, |frames| frames.grant(current, number, n, right));
             }
         }
         self.sweep_or_again(&mut Budget::new())
@@ -91,31 +82,31 @@ impl<M: Machine> Kernel<M> {
         if number == current {
             return Err(Error::BadProtection);
         }
-        let Some(&first) = list.first() else { return self.check_accepted(number, 0).map(|()| 0) };
-        if let Err(error) = list.iter().try_for_each(|&n| self.frames.check_share(current, n, Right::Read)) {
-            return self.finish(first, error);
-        }
-        self.check_accepted(number, count)?;
-        // Point of no return.
+        list.iter().try_for_each(|&n| self.frames.check_sharer(current, n))?;
+        self.check_accepted(number, &list)?;
+        // Point of no return. What was done before the call was made again is found done.
         let mut budget = Budget::new();
         let mut given = 0;
         for &n in &list {
             if budget.is_spent() || !self.end_grants(current, n, &mut budget) {
                 break;
             }
+            budget.spend(FRAME_COST);
+            self.let_join(number, n, self.right_of(current, n).max(self.right_of(number, n)));
+            self.part(current, n);
             given += 1;
-            // Not twice.
+        }
+        if given < list.len().min(1) {
+            return Err(Error::Again);
+        }
+        self.sweep_or_again(&mut budget)?;
+        for &n in &list[..given] {
+            // It may stand there twice.
             if self.frames.shares(current, n) {
-                budget.spend(FRAME_COST);
-                self.frames.share(number, n, self.right_of(current, n).max(self.right_of(number, n)));
                 self.give_up(current, n);
             }
         }
-        if given == 0 {
-            return Err(Error::Again);
-        }
-        self.accept(number, given);
-        self.end_with(first, given, &mut budget)
+        Ok(given as u32)
     }
 
     /// The call `p_share`.
@@ -123,9 +114,8 @@ impl<M: Machine> Kernel<M> {
         let current = self.current();
         let list = self.frame_list(list, count)?;
         let number = self.lookup(pid)?;
-        let Some(&first) = list.first() else { return self.check_accepted(number, 0).map(|()| 0) };
         list.iter().try_for_each(|&n| self.frames.check_share(current, n, right))?;
-        self.check_accepted(number, count)?;
+        self.check_accepted(number, &list)?;
         // Point of no return.
         let mut budget = Budget::new();
         let mut shared = 0;
@@ -134,14 +124,23 @@ impl<M: Machine> Kernel<M> {
                 break;
             }
             budget.spend(FRAME_COST);
-            shared += 1;
             // Who is no writer takes nothing away.
             let least = if self.may_write(number) { Right::Read } else { self.right_of(number, n) };
-            self.frames.share(number, n, right.max(least));
-            self.break_bindings(number, n);
+            self.let_join(number, n, right.max(least));
+            shared += 1;
         }
-        self.accept(number, shared);
-        self.end_with(first, shared, &mut budget)
+        self.sweep_or_again(&mut budget)?;
+        Ok(shared)
+    }
+
+    /// Lets environment `number` have a share of frame `n`, with this right in place of what it had.
+    fn let_join(&mut self, number: usize, n: u32, right: Right) {
+        let is_new = !self.frames.shares(number, n);
+        self.change_rights(number, n, |frames| frames.share(number, n, right));
+        if is_new && !self.may_write(number) {
+            self.environments[number].accepted.frames -= 1;
+        }
+        self.served(number);
     }
 
     /// The right that environment `number` has to frame `n`, to read at least.
@@ -149,19 +148,13 @@ impl<M: Machine> Kernel<M> {
         if self.frames.has(number, n, Right::Write) { Right::Write } else { Right::Read }
     }
 
-    /// Checks that environment `number` gets frames from the running one with somebody's leave who may give it.
-    fn check_accepted(&self, number: usize, count: u32) -> Result<(), Error> {
-        let accepted = self.environments[number].accepted;
-        let is_accepted = Some(accepted.from) == self.environment().pid() && count <= accepted.frames;
+    /// Checks that environment `number` gets shares of frames from the running one with the leave of somebody who may give
+    /// it.
+    fn check_accepted(&self, number: usize, list: &List) -> Result<(), Error> {
+        let Accepted { from, frames } = self.environments[number].accepted;
+        let count = list.iter().filter(|&&n| !self.frames.shares(number, n)).count();
+        let is_accepted = Some(from) == self.environment().pid() && count <= frames as usize;
         if self.may_write(number) || is_accepted { Ok(()) } else { Err(Error::NotAccepted) }
-    }
-
-    /// Environment `number` has got so many frames from the running one.
-    fn accept(&mut self, number: usize, count: u32) {
-        if !self.may_write(number) {
-            self.environments[number].accepted.frames -= count;
-        }
-        self.served(number);
     }
 
     /// The list of frames at a pointer.

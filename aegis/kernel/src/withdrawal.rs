@@ -79,18 +79,21 @@ impl<M: Machine> Kernel<M> {
     /// Takes from environment `number` every right to frame `n`, and its share. If it is the owner, its grants have been
     /// withdrawn.
     pub(crate) fn withdraw(&mut self, number: usize, n: u32) {
-        self.frames.leave(number, n);
-        self.break_bindings(number, n);
+        self.change_rights(number, n, |frames| frames.leave(number, n));
     }
 
-    /// Breaks the bindings of environment `number` to frame `n` that rest on no right any more: its context's at once,
-    /// while its lines are to be swept.
-    pub(crate) fn break_bindings(&mut self, number: usize, n: u32) {
-        if self.frames.bindings(n) == 0 {
+    /// Changes the rights of environment `number` to frame `n`, and breaks the bindings that rest on those that are lost:
+    /// its context's at once, while its lines are to be swept. (Not so where nothing is lost: a call that is made again
+    /// begins no new sweep.)
+    pub(crate) fn change_rights(&mut self, number: usize, n: u32, change: impl FnOnce(&mut Frames)) {
+        let rights = |frames: &Frames| [Right::Read, Right::Write].map(|right| frames.has(number, n, right));
+        let [read, wrote] = rights(&self.frames);
+        change(&mut self.frames);
+        let [still_reads, still_writes] = rights(&self.frames);
+        let (reads, writes) = (read && !still_reads, wrote && !still_writes);
+        if (!reads && !writes) || self.frames.bindings(n) == 0 {
             return;
         }
-        let lost = |frames: &Frames, needed| !frames.has(number, n, needed);
-        let (reads, writes) = (lost(&self.frames, Right::Read), lost(&self.frames, Right::Write));
         let context = &mut self.environments[number].context;
         let mut broken = 0;
         context.guaranteed.retain(|mapping| {
@@ -150,7 +153,6 @@ impl<M: Machine> Kernel<M> {
 
     /// Sweeps the lines of environment `number` as far as the budget allows. False where more is left.
     fn sweep_lines(&mut self, number: usize, budget: &mut Budget) -> bool {
-        budget.spend(STRETCH_COST);
         self.edit_overflow(number, |frames, lo| rested(frames, number, lo));
         loop {
             let Some(stretch) = self.lines.next(number, self.sweeps.at[number].into()) else {
@@ -162,11 +164,11 @@ impl<M: Machine> Kernel<M> {
                 self.sweeps.again &= !(1 << number);
                 continue;
             };
+            self.edit_stretch(number, stretch, budget, |frames, lo| rested(frames, number, lo));
+            self.sweeps.at[number] = stretch as u16 + 1;
             if budget.is_spent() {
                 return false;
             }
-            self.edit_stretch(number, stretch, budget, |frames, lo| rested(frames, number, lo));
-            self.sweeps.at[number] = stretch as u16 + 1;
         }
     }
 

@@ -96,8 +96,16 @@ pub fn give_slice(pid: Pid) -> Result<u32, Error> {
 
 /// Destroys an environment.
 pub fn destroy(pid: Pid) -> Result<(), Error> {
-    // SAFETY: where it is this program's own, nothing of it goes on.
-    call::whole(|| unsafe { call::e_free(pid) })
+    let mut has_begun = false;
+    loop {
+        // SAFETY: where it is this program's own, nothing of it goes on.
+        match unsafe { call::e_free(pid) } {
+            Err(Error::Again) => has_begun = true,
+            // Others have ended it meanwhile.
+            Err(Error::NoSuchEnvironment) if has_begun => return Ok(()),
+            result => return result,
+        }
+    }
 }
 
 /// Gives up the reference to an environment.

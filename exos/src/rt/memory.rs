@@ -8,7 +8,7 @@ use crate::layout;
 use crate::page_table::{Backing, PageTable, Pages};
 use aegis_abi::calls::ANY;
 use aegis_abi::limits::{GUARANTEED_END, LIST_FRAMES, PAGE_BYTES, PAGE_SHIFT};
-use aegis_abi::{Error, Lo, Mapping, Pid, UserVa};
+use aegis_abi::{Error, Lo, Mapping, Pid, UserPtr, UserVa};
 use core::arch::asm;
 use core::ptr;
 
@@ -169,15 +169,25 @@ pub fn grant(frame: u32, with: Pid, protection: u32) -> Result<(), Error> {
 
 /// Gives frames that this program has mapped in regions only, or nowhere, to an environment.
 pub fn give(frames: &[u32], to: Pid) -> Result<(), Error> {
+    // SAFETY: no Rust object lies in these frames.
+    in_lists(frames, |list, count| unsafe { call::p_give(to, list, count) })
+}
+
+/// Lets an environment have shares of such frames.
+pub fn share(frames: &[u32], with: Pid, protection: u32) -> Result<(), Error> {
+    // SAFETY: it takes nothing away from this program, unless that is the environment, and then no Rust object lies there.
+    in_lists(frames, |list, count| unsafe { call::p_share(with, protection, list, count) })
+}
+
+/// Makes a call that takes lists of frames, and says how many of them it has seen to.
+fn in_lists(frames: &[u32], mut call: impl FnMut(UserPtr, u32) -> Result<u32, Error>) -> Result<(), Error> {
     let mut left = frames;
     while !left.is_empty() {
         let mut list = [0; LIST_FRAMES];
         let count = left.len().min(LIST_FRAMES);
         list[..count].copy_from_slice(&left[..count]);
-        // SAFETY: no Rust object lies in these frames.
-        let give = |pointer| unsafe { call::p_give(to, pointer, count as u32) };
-        let given = call::whole(|| call::with_pointer(&list, give))?;
-        left = &left[given as usize..];
+        let done = call::whole(|| call::with_pointer(&list, |pointer| call(pointer, count as u32)))?;
+        left = &left[done as usize..];
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Host tests: the kernel on a model of a machine.
 
+mod accounts;
 mod bindings;
 mod boot;
 mod calls;

@@ -367,12 +367,7 @@ pub fn e_alloc<G: Geometry>(kernel: &mut Kernel<Model<G>>, n: u32, env: &Env) ->
 }
 
 /// The same, with an account.
-pub fn e_alloc_with<G: Geometry>(
-    kernel: &mut Kernel<Model<G>>,
-    n: u32,
-    env: &Env,
-    account: u32,
-) -> Result<Pid, Error> {
+pub fn e_alloc_with<G: Geometry>(kernel: &mut Kernel<Model<G>>, n: u32, env: &Env, account: u32) -> Result<Pid, Error> {
     put(kernel, page(kernel.current()) | ENV_OFFSET, env);
     call_again(kernel, Number::e_alloc, [n, GUARANTEED_VA | ENV_OFFSET, account, 0]).map(Pid)
 }
@@ -562,10 +557,10 @@ pub fn snapshot<G: Geometry>(kernel: &Kernel<Model<G>>) -> Snapshot {
     let living = environments.iter().enumerate().filter(|(_, environment)| environment.pid().is_some());
     let living: Vec<_> = living
         .map(|(number, environment)| {
-            let Environment { record, context, timer, producer, repossessed, unrecorded, accepted, unfinished } =
+            let Environment { record, context, timer, producer, repossessed, unrecorded, accepted, destroying } =
                 environment;
             let counts = (producer, repossessed, unrecorded);
-            let under_way = (accepted.frames, unfinished);
+            let under_way = (accepted.frames, destroying.is_some());
             (number, Record { generation: 0, pid: 0, ..*record }, context, (timer, counts, under_way))
         })
         .collect();

@@ -290,10 +290,13 @@ fn ask(pid: Pid, word: u32) -> Result<u32, String> {
     Err("no answer".into())
 }
 
+/// What a parent may make.
+const PARENTS: process::Account = process::Account::Own { environments: 2, slices: 2 };
+
 fn orphans() -> Outcome {
     let mut before = None;
     for _ in 0..3 {
-        let parent = get!(process::spawn(SELF, &["parent"]));
+        let parent = get!(process::spawn_with(SELF, &["parent"], PARENTS));
         let mortal = Pid(ask(parent.pid(), MORTAL as u32)?);
         let survivor = Pid(ask(parent.pid(), SURVIVOR as u32)?);
         check_eq!([ask(mortal, 0)?, ask(survivor, 0)?], [1, 1], "answers of the children");

@@ -8,6 +8,7 @@
 extern crate alloc;
 
 use alloc::format;
+use exos::abi::Lo;
 use exos::abi::calls::ANY;
 use exos::exceptions::{Cause, Context, handle};
 use exos::page_table::Rights;
@@ -122,7 +123,10 @@ fn guaranteed() -> Outcome {
     let (pages, frame) = (get!(Pages::new()), get!(Frame::any()));
     let guest = Some(Entry::Guest);
     let entries = Entries { init: guest, pro: guest, epi: Some(Entry::Leave), ..Entries::default() };
-    let pid = get!(pages.start_under(&pages.with_guest(entries, frame.get())));
+    let mut env = pages.with_guest(entries, frame.get());
+    let mapping = env.xl.iter_mut().find(|mapping| mapping.va == LIBRARY);
+    mapping.ok_or("the guest has no such page")?.lo = Lo::writable(frame.get()).0;
+    let pid = get!(pages.start_under(&env));
     get!(give_slice(pid, ANY));
     let looks = |times: u32| {
         let before = pages.load(COUNT);
@@ -131,7 +135,8 @@ fn guaranteed() -> Outcome {
     };
     check!(looks(20) >= 19, "it does not look");
     check_eq!(pages.load(BAD_VADDR), 0, "what it missed while it had the right");
-    get!(frame.grant(pid, None));
+    // The mapping rests on the right to write.
+    get!(frame.share(pid, Rights::ReadOnly));
     check!(looks(20) >= 19, "it does not look any more");
     check_eq!(pages.load(BAD_VADDR), LIBRARY, "what it missed without the right");
     get!(free(pid));

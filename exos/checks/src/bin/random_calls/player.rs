@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use exos::abi::calls::{ANY, Number, TABLE};
+use exos::abi::calls::{ANY, Number, SHARED, TABLE, allowance};
 use exos::abi::exposed::ExposedInfo;
 use exos::abi::limits::{GUARANTEED_END, LIST_FRAMES, PAGE_BYTES, PAGE_SHIFT, USER_END};
 use exos::abi::{Env, Error, Lo, Pid};
@@ -250,6 +250,8 @@ impl Player {
                 n if n == Number::s_free as u32 => arguments[0] = self.random.below(70),
                 n if n == Number::e_alloc as u32 => {
                     arguments[0] = self.random.choose(&[ANY, ANY, ANY, 0, 5, 63, 64]);
+                    // An account stays as long as one that draws on it.
+                    arguments[2] = self.random.choose(&[0, SHARED, allowance(1, 1)]);
                     if self.random.below(4) == 0 {
                         arguments[1] = address_of(&*self.nothing);
                     }
