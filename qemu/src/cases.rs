@@ -312,6 +312,14 @@ pub fn cases(machine: Machine) -> Vec<Case> {
             .command(&clock(1, " random_calls"))
             .features(&["checked"]),
     ];
+    if machine == Machine::Malta {
+        // In place of the plain runs: the counting sees the same, and each stay in the kernel besides.
+        cases.extend(
+            BUSY_IN_THE_KERNEL.map(|program| brief(Case::tap(program).command(&clock(0, &format!(" {program}"))))),
+        );
+        let hostile = Case::output("stays::fuzz", &fuzz::command_line(2, 100_000));
+        cases.push(brief(hostile.memory(fuzz::MEMORY).limit(120)));
+    }
     // Programs that resume, at several phases of the clock.
     for n in 1..=5 {
         for program in ["exceptions", "processes", "reentry", "rights"] {
@@ -322,6 +330,31 @@ pub fn cases(machine: Machine) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// Programs that have the kernel do long work: many frames, lines of the software TLB, environments, and their ends.
+const BUSY_IN_THE_KERNEL: [&str; 10] = [
+    "calls",
+    "environments",
+    "exposed",
+    "gates",
+    "processes",
+    "reentry",
+    "revocation",
+    "secrets",
+    "slices",
+    "transfers",
+];
+
+/// Instructions that no stay in the kernel exceeds, once it has booted: a sixth of a tick at 25 MHz.
+const LONGEST_STAY: u64 = 16_000;
+
+/// A case that looks at all stays in the kernel.
+fn brief(case: Case) -> Case {
+    case.check(&format!("no stay in the kernel takes more than {LONGEST_STAY} instructions"), |counts| {
+        let lengths = counts.total.stays.values().flat_map(|lengths| lengths.keys().copied());
+        at_most(LONGEST_STAY, lengths.max().context("no stay in the kernel")?)
+    })
 }
 
 /// A command line with the clock of instructions at another phase, its ticks moved; 0: as it is.

@@ -22,7 +22,7 @@ macro_rules! for_each_call {
             ///
             /// Errors: `Misaligned` (pointer, save area or queue), `BadLength` (a queue across the end of a page), `BadHandler`,
             /// `BadStatus`, `BadGuaranteed`, `BadMapping`, and for each frame named in a save area, the queue or a guaranteed mapping
-            /// `NoSuchFrame`, `FrameFree` or `NotPermitted`.
+            /// `NoSuchFrame`, `FrameFree` or `NotPermitted`; `Again`.
             3 e_set(env: $crate::UserPtr) -> ();
 
             /// Makes environment number `n`, or any if it is [`ANY`]($crate::calls::ANY), and returns its name. `env` points to its
@@ -219,7 +219,7 @@ macro_rules! for_each_call {
             39 read_exposed_info(into: $crate::UserPtr) -> ();
 
             /// Asks for an interrupt of the kind [`TIMER`]($crate::interrupts::TIMER) after `ticks` ticks; 0: for none any more. The last
-            /// word counts.
+            /// word counts. Sixteen fire in one tick at most, the others at the next ticks.
             40 timer(ticks: u32) -> ();
 
             /// Ticks of the clock a second; 0 where it counts instructions, or there is none. (Thesis .10)

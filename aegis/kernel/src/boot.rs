@@ -2,7 +2,6 @@
 
 use crate::Kernel;
 use crate::account::ROOT;
-use crate::environment::Context;
 use crate::kernel::FIRST;
 use crate::machine::Machine;
 use aegis_abi::exposed::Account;
@@ -72,12 +71,13 @@ impl<M: Machine> Kernel<M> {
         self.load(program.data())
     }
 
-    /// Brings the first environment to life, which draws on the first account, and owns slice 0.
-    pub(crate) fn create_first(&mut self, context: Context) -> Pid {
+    /// Brings the first environment to life under the context that has been checked last. It draws on the first account,
+    /// and owns slice 0.
+    pub(crate) fn create_first(&mut self) -> Pid {
         self.accounts.join(ROOT);
         self.slices.give(FIRST, 0, ROOT);
         // Nobody gets its number, and so nobody pays for it.
-        self.create(FIRST, context, FIRST, [ROOT, Account::NONE])
+        self.create(FIRST, FIRST, [ROOT, Account::NONE])
     }
 
     /// Loads a program from its ELF file and makes it the first environment.
@@ -97,8 +97,8 @@ impl<M: Machine> Kernel<M> {
         }
         (first_frame..first_frame + page_count).for_each(|frame| self.machine.sync_instructions(frame));
 
-        let context = Context::check(&self.frames, FIRST, &image.env(first_frame)?)?;
-        let pid = self.create_first(context);
+        self.draft.check(&self.frames, FIRST, &image.env(first_frame)?)?;
+        let pid = self.create_first();
         log::debug!("environment {FIRST} (pid {:#010x}): {page_count} pages from frame {first_frame:#x}", pid.0);
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::Kernel;
 use crate::account::{Cut, Unit};
 use crate::budget::Budget;
 use crate::dispatch::Calls;
-use crate::environment::{Accepted, Context};
+use crate::environment::Accepted;
 use crate::frame::{Owner, Right};
 use crate::kernel::FIRST;
 use crate::machine::Machine;
@@ -23,27 +23,30 @@ impl<M: Machine> Calls for Kernel<M> {
 
     #[inline(never)]
     fn e_set(&mut self, env: UserPtr) -> Result<(), Error> {
-        let context = self.given_context(env)?;
+        self.check_context(env)?;
+        let current = self.current();
+        self.delete_guaranteed(current, &mut Budget::new())?;
         // Point of no return.
-        self.replace_context(self.current(), context);
+        self.replace_context(current);
         Ok(())
     }
 
     #[inline(never)]
     fn e_alloc(&mut self, n: u32, env: UserPtr, account: u32) -> Result<Pid, Error> {
         let (own, cut) = (self.own_account(), Cut::of(account)?);
-        self.check_allowance(cut)?;
+        let answer = self.accounts.check(own, cut);
+        self.unless_the_dead_pay(answer)?;
         let number = self.choose_number(Some(n).filter(|&n| n != calls::ANY))?;
-        let context = self.given_context(env)?;
+        self.check_context(env)?;
         let current = self.current();
         let is_the_kernels = |frame| self.frames.owner(frame) == Owner::Kernel;
-        if !context.named().all(|(frame, _)| is_the_kernels(frame) || self.frames.shares(current, frame)) {
+        if !self.draft.named().all(|(frame, _)| is_the_kernels(frame) || self.frames.shares(current, frame)) {
             return Err(Error::NotPermitted);
         }
         // Point of no return.
         self.accounts.charge(own, Unit::Environment);
         let account = self.accounts.open(own, cut);
-        Ok(self.create(number, context, current, [account, own]))
+        Ok(self.create(number, current, [account, own]))
     }
 
     #[inline(never)]
@@ -54,7 +57,8 @@ impl<M: Machine> Calls for Kernel<M> {
         let is_held = record.references >> current & 1 != 0;
         let is_free = is_held || number == current || record.payer == own;
         if !is_free {
-            self.accounts.check_unit(own, Unit::Environment)?;
+            let answer = self.accounts.check_unit(own, Unit::Environment);
+            self.unless_the_dead_pay(answer)?;
         }
         // Point of no return.
         let record = &mut self.environments[number].record;
@@ -157,7 +161,7 @@ impl<M: Machine> Calls for Kernel<M> {
         if self.frames.give(current, n) {
             self.machine.zero(n);
         }
-        self.served(current);
+        self.served(current, n);
         Ok(n)
     }
 
@@ -227,7 +231,8 @@ impl<M: Machine> Calls for Kernel<M> {
         let n = self.slices.choose(Some(n).filter(|&n| n != calls::ANY))?;
         let number = self.lookup_to_write(pid)?;
         let own = self.own_account();
-        self.accounts.check_unit(own, Unit::Slice)?;
+        let answer = self.accounts.check_unit(own, Unit::Slice);
+        self.unless_the_dead_pay(answer)?;
         // Point of no return.
         self.accounts.charge(own, Unit::Slice);
         self.slices.give(number, n, own);
@@ -315,15 +320,16 @@ impl<M: Machine> Calls for Kernel<M> {
 }
 
 impl<M: Machine> Kernel<M> {
-    /// The context at a pointer, checked against the rights of the running environment.
-    fn given_context(&self, env: UserPtr) -> Result<Context, Error> {
+    /// Checks the context at a pointer against the rights of the running environment, and makes a draft of it.
+    fn check_context(&mut self, env: UserPtr) -> Result<(), Error> {
         if !env.get().is_multiple_of(align_of::<Env>() as u32) {
             return Err(Error::Misaligned);
         }
         let source = self.user_range(env, size_of::<Env>() as u32)?;
         let mut given = Env::new_zeroed();
         self.read_user(&source, given.as_mut_bytes());
-        Context::check(&self.frames, self.current(), &given)
+        let current = self.current();
+        self.draft.check(&self.frames, current, &given)
     }
 
     /// The number of an allocated slice that the running environment may change.
@@ -349,13 +355,6 @@ impl<M: Machine> Kernel<M> {
             Ok(number_of_tag(pid.0))
         } else {
             Err(Error::NoSuchEnvironment)
-        }
-    }
-
-    /// Where the running environment is gone, another one runs.
-    fn go_on_if_alive(&mut self) {
-        if !self.is_alive(self.current()) {
-            self.reschedule();
         }
     }
 }

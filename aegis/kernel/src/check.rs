@@ -251,7 +251,8 @@ impl<M: Machine> Kernel<M> {
         for (number, environment) in self.environments.iter().enumerate() {
             let &Record { writers, references, .. } = &environment.record;
             let consistent = match environment.pid() {
-                Some(pid) => number_of_tag(pid.0) == number && references & living != 0 && !self.is_dying(number),
+                // A long chain falls when those before it are buried.
+                Some(pid) => number_of_tag(pid.0) == number && references != 0 && !self.is_dying(number),
                 None => self.is_dying(number) || self.is_nothing_left(number),
             };
             let may_be_new = !self.is_alive(number) && !self.is_dying(number) && references == 0 && number != FIRST;

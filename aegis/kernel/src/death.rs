@@ -9,9 +9,8 @@
 //! reference to it. Numbers come again in the order in which they became free.
 
 use crate::Kernel;
-use crate::account::Cut;
 use crate::budget::Budget;
-use crate::environment::{Context, Environment};
+use crate::environment::Environment;
 use crate::kernel::FIRST;
 use crate::machine::Machine;
 use crate::name::number_of_tag;
@@ -22,8 +21,10 @@ use aegis_abi::{Error, Pid, status};
 /// Instructions that it takes to end an environment's references and context, about; to look through a stretch of frames;
 /// and to take one of them.
 const ENVIRONMENT_COST: usize = 3000;
-const STRETCH_COST: usize = 1000;
+const STRETCH_COST: usize = 1600;
 const FRAME_COST: usize = 150;
+/// Passes in which those are looked for that end with others: each takes 1,400 instructions.
+const CHAIN_PASSES: usize = 4;
 /// Instructions that it takes to zero a frame.
 const ZEROING_COST: usize = 1400;
 
@@ -33,6 +34,8 @@ const ZEROING_COST: usize = 1400;
 pub(crate) struct Numbers {
     queue: [u8; ENVS],
     count: usize,
+    /// The same, a bit each.
+    set: u64,
 }
 
 impl Numbers {
@@ -44,12 +47,12 @@ impl Numbers {
             queue[count] = (FIRST + 1 + count) as u8;
             count += 1;
         }
-        Numbers { queue, count }
+        Numbers { queue, count, set: !(1 << FIRST) }
     }
 
     /// Is this number free?
     pub fn contains(&self, number: usize) -> bool {
-        self.queue[..self.count].contains(&(number as u8))
+        self.set >> number & 1 != 0
     }
 
     /// The number that has been free for the longest time.
@@ -62,6 +65,7 @@ impl Numbers {
         if let Some(place) = self.queue[..self.count].iter().position(|&free| usize::from(free) == number) {
             self.queue.copy_within(place + 1..self.count, place);
             self.count -= 1;
+            self.set &= !(1 << number);
         }
     }
 
@@ -69,7 +73,17 @@ impl Numbers {
     fn put(&mut self, number: usize) {
         self.queue[self.count] = number as u8;
         self.count += 1;
+        self.set |= 1 << number;
     }
+}
+
+/// A set of environments that are gone, with those to which only such hold references.
+fn with_fallen<'a>(gone: u64, all: impl Iterator<Item = (usize, &'a Environment)>) -> u64 {
+    all.fold(gone, |gone, (number, environment)| {
+        let record = &environment.record;
+        let falls = record.pid != 0 && record.references & !gone == 0;
+        gone | u64::from(falls) << number
+    })
 }
 
 impl<M: Machine> Kernel<M> {
@@ -82,6 +96,7 @@ impl<M: Machine> Kernel<M> {
             Some(n) if self.numbers.contains(n as usize) => Ok(n as usize),
             Some(n) if self.is_dying(n as usize) => {
                 self.bury(Some(n as usize), &mut Budget::new());
+                self.go_on_if_alive();
                 Err(Error::Again)
             }
             // The first environment has rights that nobody inherits.
@@ -89,19 +104,22 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Checks that the account of the running environment pays for another one. Where the dead have used it up, works on
-    /// what is left of them.
-    pub(crate) fn check_allowance(&mut self, cut: Cut) -> Result<(), Error> {
-        let own = self.own_account();
-        let checked = self.accounts.check(own, cut);
-        let mut dead = (0..ENVS).filter(|&n| self.is_dying(n) && self.environments[n].record.payer == own);
-        if checked.is_err()
-            && let Some(number) = dead.next()
-        {
-            self.bury(Some(number), &mut Budget::new());
-            return Err(Error::Again);
+    /// Passes the answer of an account on. Where it does not allow something, but the dead may give something back to it,
+    /// works on what is left of them.
+    pub(crate) fn unless_the_dead_pay(&mut self, answer: Result<(), Error>) -> Result<(), Error> {
+        if answer.is_ok() || self.dying == 0 {
+            return answer;
         }
-        checked
+        self.bury(None, &mut Budget::new());
+        self.go_on_if_alive();
+        Err(Error::Again)
+    }
+
+    /// Where the running environment is gone, another one runs.
+    pub(crate) fn go_on_if_alive(&mut self) {
+        if !self.is_alive(self.current()) {
+            self.reschedule();
+        }
     }
 
     /// Has the environment with this number ended, with something of it left?
@@ -121,26 +139,21 @@ impl<M: Machine> Kernel<M> {
     /// Ends an environment, which lives, and those that live by references of its alone.
     pub(crate) fn destroy(&mut self, number: usize) {
         self.end_all(1 << number);
-        if self.environments.iter().all(|environment| environment.pid().is_none()) {
-            log::error!("no environment is left");
-            self.power_off_with(status::NO_ENVIRONMENT);
-        }
     }
 
-    /// Ends the environments of a set, and all that live by references of theirs alone.
+    /// Ends the environments of a set, and those that live by references of theirs alone: all of these, unless they hang
+    /// together in a long chain. The rest of that ends when those before it are buried.
     fn end_all(&mut self, set: u64) {
-        let mut ended = set;
-        loop {
-            let before = ended;
-            for (number, environment) in self.environments.iter().enumerate() {
-                let record = &environment.record;
-                let falls = record.pid != 0 && record.references & !(ended | self.dying) == 0;
-                ended |= u64::from(falls) << number;
-            }
-            if ended == before {
+        let mut gone = set | self.dying;
+        for pass in 0..CHAIN_PASSES {
+            // To and fro, for chains of either direction.
+            let all = self.environments.iter().enumerate();
+            let more = if pass % 2 == 0 { with_fallen(gone, all) } else { with_fallen(gone, all.rev()) };
+            if more == core::mem::replace(&mut gone, more) {
                 break;
             }
         }
+        let ended = gone & !self.dying;
         self.dying |= ended;
         let mut left = ended;
         while left != 0 {
@@ -156,6 +169,10 @@ impl<M: Machine> Kernel<M> {
         self.resume_input();
         // Who has the number next is somebody else.
         self.fpu_user = self.fpu_user.filter(|&user| ended >> user & 1 == 0);
+        if self.environments.iter().all(|environment| environment.pid().is_none()) {
+            log::error!("no environment is left");
+            self.power_off_with(status::NO_ENVIRONMENT);
+        }
     }
 
     /// Takes from the dying what is left of them, from `first` at first, as far as the budget allows. Is nothing left of
@@ -174,10 +191,11 @@ impl<M: Machine> Kernel<M> {
         true
     }
 
-    /// Does what is due before the machine waits: sweeps, and takes from the dying, and zeroes free frames.
+    /// Does what is due before the machine waits: takes from the dying, and by force, sweeps, and zeroes free frames.
     pub(crate) fn work_while_idle(&mut self) {
         let budget = &mut Budget::new();
-        if self.sweep(budget) && self.bury(None, budget) {
+        self.reclaim(budget);
+        if self.dying == 0 && self.revocation.force.is_none() {
             while !budget.is_spent()
                 && let Some(n) = self.frames.first_dirty()
             {
@@ -193,7 +211,8 @@ impl<M: Machine> Kernel<M> {
         if budget.is_spent() {
             return false;
         }
-        if self.environments[number].context != Context::EMPTY || self.is_named_by_others(number) {
+        if self.undone >> number & 1 == 0 {
+            self.undone |= 1 << number;
             budget.spend(ENVIRONMENT_COST);
             self.end_context(number);
             self.end_references(number);
@@ -210,7 +229,7 @@ impl<M: Machine> Kernel<M> {
                     return false;
                 }
                 // The share goes last, when nothing rests on what was granted.
-                if self.frames.bindings(n) > 0 && !self.sweep(budget) {
+                if !self.sweep_for(number, budget) {
                     return false;
                 }
                 budget.spend(FRAME_COST);
@@ -219,38 +238,46 @@ impl<M: Machine> Kernel<M> {
             self.frames.leave_stretch(number, stretch.start);
             // Paid afterwards, so that the smallest budget gets on.
             budget.spend(STRETCH_COST);
+            if budget.is_spent() {
+                return false;
+            }
         }
         self.leave_account(number);
         let Record { generation, references, paying, payer, .. } = self.environments[number].record;
         let record = Record { generation, references, paying, payer, ..Record::NONE };
-        self.environments[number] = Environment { record, ..Environment::NONE };
+        self.environments[number].record = record;
+        self.environments[number].clear();
+        self.sweeps.leave(number);
         self.machine.write_data(number, 0, &[0; ENV_DATA_BYTES]);
         self.dying &= !(1 << number);
+        self.undone &= !(1 << number);
         self.free_number(number);
         true
     }
 
-    /// Is environment `number` a writer of another, or does it hold a reference?
-    fn is_named_by_others(&self, number: usize) -> bool {
-        let names = |environment: &Environment| environment.record.writers | environment.record.references;
-        self.environments.iter().any(|environment| names(environment) >> number & 1 != 0)
-    }
-
     /// Takes from environment `number` what its context binds.
     fn end_context(&mut self, number: usize) {
-        let context = core::mem::replace(&mut self.environments[number].context, Context::EMPTY);
-        context.bound_frames().for_each(|frame| self.frames.unbind(frame));
+        let Kernel { environments, frames, .. } = self;
+        let context = &mut environments[number].context;
+        context.bound_frames().for_each(|frame| frames.unbind(frame));
+        context.clear();
     }
 
     /// Takes environment `number` from all lists of writers and of references.
     fn end_references(&mut self, number: usize) {
+        let mut orphans = 0;
         for other in 0..ENVS {
             let record = &mut self.environments[other].record;
             record.writers &= !(1 << number);
             if record.references >> number & 1 != 0 {
                 self.take_reference(number, other);
                 self.free_number(other);
+                let is_orphan = self.environments[other].record.references & !self.dying == 0;
+                orphans |= u64::from(is_orphan && self.is_alive(other)) << other;
             }
+        }
+        if orphans != 0 {
+            self.end_all(orphans);
         }
     }
 

@@ -107,37 +107,54 @@ impl Context {
         guaranteed: heapless::Vec::new(),
     };
 
-    /// Checks a context against the rights of environment `env`.
-    pub fn check(frames: &Frames, env: usize, given: &Env) -> Result<Context, Error> {
-        let Env { xh, ih, epi, pro, init, gate, agate, status, argument, .. } = *given;
-        for &handler in xh.iter().chain(&[ih, epi, pro, init, gate, agate]) {
+    /// Checks a context against the rights of environment `env`, and becomes it. What it is after an error is of no
+    /// meaning.
+    ///
+    /// # Errors
+    /// Those of the call `e_set`.
+    pub fn check(&mut self, frames: &Frames, env: usize, given: &Env) -> Result<(), Error> {
+        let Env { ih, epi, pro, init, gate, agate, .. } = *given;
+        for &handler in given.xh.iter().chain(&[ih, epi, pro, init, gate, agate]) {
             check_handler(handler)?;
         }
-        if status != 0 {
+        if given.status != 0 {
             return Err(Error::BadStatus);
         }
-        let windows = Windows::check(given.resume_start, given.resume_windows)?;
-        let mut context = Context { xh, ih, epi, pro, init, gate, agate, argument, windows, ..Context::EMPTY };
-        context.tlbx = check_save_area(frames, env, given.tlbx_save_area)?;
-        context.genx = check_save_area(frames, env, given.genx_save_area)?;
-        context.intx = check_save_area(frames, env, given.intx_save_area)?;
-        context.queue = check_structure::<InterruptQueue>(frames, env, given.iq)?;
-        context.vector = check_structure::<RepossessionVector>(frames, env, given.vector)?;
+        self.windows = Windows::check(given.resume_start, given.resume_windows)?;
+        self.xh = given.xh;
+        (self.ih, self.epi, self.pro, self.init, self.gate, self.agate) = (ih, epi, pro, init, gate, agate);
+        self.argument = given.argument;
+        self.tlbx = check_save_area(frames, env, given.tlbx_save_area)?;
+        self.genx = check_save_area(frames, env, given.genx_save_area)?;
+        self.intx = check_save_area(frames, env, given.intx_save_area)?;
+        self.queue = check_structure::<InterruptQueue>(frames, env, given.iq)?;
+        self.vector = check_structure::<RepossessionVector>(frames, env, given.vector)?;
         for &frame in given.reserved.iter().filter(|&&frame| frame != Env::NO_FRAME) {
             frames.check_share(env, frame, Right::Read)?;
         }
-        context.reserved = given.reserved;
+        self.reserved = given.reserved;
+        self.guaranteed.clear();
         for mapping in given.xl.iter().filter(|mapping| mapping.va != 0) {
             let va = UserVa::new(mapping.va).filter(|va| va.get() < GUARANTEED_END).ok_or(Error::BadGuaranteed)?;
             let page = va.get() >> PAGE_SHIFT;
-            if context.guaranteed(page).is_some() {
+            if self.guaranteed(page).is_some() {
                 return Err(Error::BadGuaranteed);
             }
             let lo = check_lo(frames, env, mapping.lo())?;
             // There are as many places as the array given has.
-            let _ = context.guaranteed.push(Guaranteed { page, lo });
+            let _ = self.guaranteed.push(Guaranteed { page, lo });
         }
-        Ok(context)
+        Ok(())
+    }
+
+    /// Becomes [`Context::EMPTY`].
+    pub fn clear(&mut self) {
+        self.places().into_iter().for_each(|place| *place = None);
+        self.reserved.fill(Env::NO_FRAME);
+        self.xh.fill(0);
+        (self.ih, self.epi, self.pro, self.init, self.gate, self.agate) = (0, 0, 0, 0, 0, 0);
+        (self.argument, self.windows) = (0, Windows::NONE);
+        self.guaranteed.clear();
     }
 
     /// The guaranteed mapping of a page.
@@ -279,6 +296,13 @@ impl Environment {
         accepted: Accepted::NONE,
         destroying: None,
     };
+
+    /// Becomes [`Environment::NONE`], but for the record and the context.
+    pub fn clear(&mut self) {
+        (self.timer, self.producer) = (None, Producer::NEW);
+        (self.repossessed, self.unrecorded) = (0, 0);
+        (self.accepted, self.destroying) = (Accepted::NONE, None);
+    }
 
     /// Its name, if it lives.
     pub fn pid(&self) -> Option<Pid> {

@@ -310,9 +310,9 @@ impl Frames {
         Some(start as u32..(start + STRETCH).min(self.total as usize) as u32)
     }
 
-    /// The same for the last stretch that lies below frame `end`, which begins one.
+    /// The same for the last stretch that begins below frame `end`.
     pub fn previous_stretch(&self, env: usize, end: u32) -> Option<Range<u32>> {
-        let start = self.marks.previous(env, end as usize / STRETCH)? * STRETCH;
+        let start = self.marks.previous(env, (end as usize).div_ceil(STRETCH))? * STRETCH;
         Some(start as u32..(start + STRETCH).min(self.total as usize) as u32)
     }
 

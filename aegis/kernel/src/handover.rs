@@ -95,30 +95,26 @@ impl<M: Machine> Kernel<M> {
     /// the next one. Does not return on hardware, unless the transfer is refused.
     ///
     /// # Errors
-    /// As for a transfer in time; `SliceFree` and `SliceTaken` where there is nothing that it could
-    /// wait for.
+    /// As for a transfer in time; `Suspended` also where another transfer waits for the slice, or the
+    /// slice is somebody else's by now.
     pub fn transfer_late(&mut self, callee: Pid, synchronous: bool) -> Result<(), Error> {
         let position = self.schedule.position;
         let number = self.lookup(callee)?;
         self.open_gate(number, synchronous)?;
         let next = self.schedule.next.ok_or(Error::SliceFree)?;
         let caller = self.environment().pid().ok_or(Error::NoSuchEnvironment)?;
-        let has_place = self.slices.late(position).is_none() && self.slices.get(position).is_some();
-        // Else in a turn of its own, which nobody owns.
-        let place = if has_place { position } else { self.slices.choose(None)? };
+        let is_occupied = self.slices.late(position).is_some() || self.schedule.given_away;
+        if is_occupied {
+            return Err(Error::Suspended);
+        }
         // Point of no return.
-        self.slices.keep_late(place, LateTransfer { caller, callee, synchronous });
-        self.machine.put_off(place);
-        if place == position && synchronous && self.machine.holder().is_none() {
+        self.slices.keep_late(position, LateTransfer { caller, callee, synchronous });
+        self.machine.put_off(position);
+        if synchronous && self.machine.holder().is_none() {
             self.slices.set_holder(position, number);
         }
         self.hand_over(next);
         Ok(())
-    }
-
-    /// The receiver of the transfer that waits for slice `n`, if there is one and it lives.
-    pub(crate) fn receiver(&self, n: usize) -> Option<usize> {
-        self.slices.late(n).and_then(|late| self.lookup(late.callee).ok())
     }
 
     /// Receiver and gate of a transfer that has waited.

@@ -14,6 +14,9 @@ use aegis_abi::limits::{CONSOLE_ENTRIES, QUEUE_ENTRIES};
 use core::mem::offset_of;
 use zerocopy::IntoBytes;
 
+/// Timers that fire in one tick at most: each takes 300 instructions.
+const TIMERS_A_TICK: usize = 16;
+
 /// Where the running environment is called up when the kernel is left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Upcall {
@@ -166,19 +169,33 @@ impl<M: Machine> Kernel<M> {
         let current = self.current();
         self.environments[current].timer = due;
         self.schedule.timers = self.schedule.timers & !(1 << current) | u64::from(due.is_some()) << current;
+        self.schedule.due_timers &= !(1 << current);
     }
 
-    /// Fires the timers that were due at one of the last ticks, so many.
+    /// Fires the timers that were due at one of the last ticks, so many. Where that are many, the rest fire at the next
+    /// ticks, each in its turn.
     pub(crate) fn fire_timers(&mut self, passed: u32) {
         let now = self.schedule.ticks;
-        let mut armed = self.schedule.timers;
+        let mut armed = self.schedule.timers & !self.schedule.due_timers;
         while armed != 0 {
             let number = armed.trailing_zeros() as usize;
             armed &= armed - 1;
-            if self.environments[number].timer.take_if(|due| now.wrapping_sub(*due) < passed).is_some() {
-                self.schedule.timers &= !(1 << number);
-                self.post(number, Interrupt { kind: TIMER, arguments: [now, 0, 0] });
+            let is_due = self.environments[number].timer.is_some_and(|due| now.wrapping_sub(due) < passed);
+            self.schedule.due_timers |= u64::from(is_due) << number;
+        }
+        for _ in 0..TIMERS_A_TICK {
+            let due = self.schedule.due_timers;
+            if due == 0 {
+                return;
             }
+            let turn = self.schedule.next_timer;
+            let number = (due.rotate_right(turn).trailing_zeros() + turn) % u64::BITS;
+            self.schedule.next_timer = (number + 1) % u64::BITS;
+            let number = number as usize;
+            self.environments[number].timer = None;
+            self.schedule.timers &= !(1 << number);
+            self.schedule.due_timers &= !(1 << number);
+            self.post(number, Interrupt { kind: TIMER, arguments: [now, 0, 0] });
         }
     }
 

@@ -26,6 +26,9 @@ use stlb::Geometry;
 /// The exception code of a TLB miss on a load or a fetch.
 const TLB_LOAD: usize = 2;
 
+/// Instructions that it takes to delete a page that is cached, about.
+const PAGE_COST: usize = 250;
+
 /// Number of the first environment: it alone may power the machine off.
 pub const FIRST: usize = 0;
 
@@ -46,6 +49,8 @@ pub struct Kernel<M> {
     pub(crate) fpu_user: Option<usize>,
     /// The environments that have ended, and of which something is left, a bit each.
     pub(crate) dying: u64,
+    /// Those of them whose context and references have ended, a bit each.
+    pub(crate) undone: u64,
     /// The numbers that are free.
     pub(crate) numbers: Numbers,
     /// The sweeps of lines that are due.
@@ -54,6 +59,8 @@ pub struct Kernel<M> {
     pub(crate) lines: Marks<LINE_MARKS>,
     #[cfg(feature = "checked")]
     pub(crate) checking: Checking,
+    /// The context that has been checked last. It is large, and so is made here.
+    pub(crate) draft: Context,
     pub(crate) slices: Slices,
     pub(crate) accounts: Accounts,
     pub(crate) frames: Frames,
@@ -81,12 +88,14 @@ impl<M: Machine> Kernel<M> {
             due: None,
             fpu_user: None,
             dying: 0,
+            undone: 0,
             numbers: Numbers::new(),
             sweeps: Sweeps::NONE,
             lines: Marks::NONE,
             #[cfg(feature = "checked")]
             checking: Checking::NEW,
             environments: Paged([const { Environment::NONE }; ENVS]),
+            draft: Context::EMPTY,
             slices: Slices::new(),
             accounts: Accounts::new(),
             frames: Frames::new(),
@@ -211,39 +220,39 @@ impl<M: Machine> Kernel<M> {
         M::Geometry::context(self.tag(self.current()), address)
     }
 
-    /// Brings an environment to life under a checked context, with a share of each frame that this names. Its number must
-    /// be free. `creator` may change it, and holds the reference. It draws on `account`, where it is a member, and its number
-    /// is charged to `payer`.
-    pub(crate) fn create(&mut self, number: usize, context: Context, creator: usize, [account, payer]: [u8; 2]) -> Pid {
-        for (frame, right) in context.named() {
-            if self.frames.owner(frame) == Owner::Kernel {
+    /// Brings an environment to life under the context that has been checked last, with a share of each frame that this
+    /// names. Its number must be free. `creator` may change it, and holds the reference. It draws on `account`, where it
+    /// is a member, and its number is charged to `payer`.
+    pub(crate) fn create(&mut self, number: usize, creator: usize, [account, payer]: [u8; 2]) -> Pid {
+        let Kernel { draft, frames, environments, .. } = self;
+        for (frame, right) in draft.named() {
+            if frames.owner(frame) == Owner::Kernel {
                 continue;
             }
             // One that is named twice needs the greater right.
-            let right = if self.frames.has(number, frame, Right::Write) { Right::Write } else { right };
-            self.frames.share(number, frame, right);
+            let right = if frames.has(number, frame, Right::Write) { Right::Write } else { right };
+            frames.share(number, frame, right);
         }
-        self.numbers.take(number);
-        let generation = self.environments[number].record.generation.wrapping_add(1);
+        draft.bound_frames().for_each(|frame| frames.bind(frame));
+        let environment = &mut environments[number];
+        let generation = environment.record.generation.wrapping_add(1);
         let pid = crate::name::pid::<M::Geometry>(number, generation);
         let set = 1 << creator;
-        let record = Record { pid: pid.0, generation, writers: set, references: set, account, payer, ..Record::NONE };
-        self.environments[number] = Environment { record, ..Environment::NONE };
-        self.replace_context(number, context);
+        environment.record =
+            Record { pid: pid.0, generation, writers: set, references: set, account, payer, ..Record::NONE };
+        environment.context.clone_from(draft);
+        self.numbers.take(number);
+        self.set_block(number);
         pid
     }
 
-    /// Gives environment `number` a new, checked context.
-    pub(crate) fn replace_context(&mut self, number: usize, context: Context) {
+    /// Gives environment `number` the context that has been checked last.
+    pub(crate) fn replace_context(&mut self, number: usize) {
+        let Kernel { draft: new, frames, environments, .. } = self;
+        let Environment { context: old, producer, repossessed, unrecorded, .. } = &mut environments[number];
         // First the new bindings, then the old: a frame that both name never looks unused.
-        for frame in context.bound_frames() {
-            self.frames.bind(frame);
-        }
-        let old = core::mem::replace(&mut self.environments[number].context, context);
-        for frame in old.bound_frames() {
-            self.frames.unbind(frame);
-        }
-        let Environment { context: new, producer, repossessed, unrecorded, .. } = &mut self.environments[number];
+        new.bound_frames().for_each(|frame| frames.bind(frame));
+        old.bound_frames().for_each(|frame| frames.unbind(frame));
         if new.queue != old.queue {
             // Into a new queue nothing was put.
             *producer = Producer::NEW;
@@ -251,13 +260,34 @@ impl<M: Machine> Kernel<M> {
         if new.vector != old.vector {
             (*repossessed, *unrecorded) = (0, 0);
         }
-        // What was cached for a page, on an old guarantee or before a new one, no longer holds. Guarantees are refilled.
-        let pages: heapless::Vec<u32, { 2 * GUARANTEED_MAPPINGS }> =
-            old.guaranteed_pages().chain(new.guaranteed_pages()).collect();
-        for page in pages {
-            self.edit_range(number, page..page + 1, |_, _| Lo::INVALID);
-        }
+        old.clone_from(new);
         self.set_block(number);
+    }
+
+    /// Deletes what environment `number` has cached for the pages that its context guarantees, and the one that has been
+    /// checked last. (What was cached on an old guarantee, or before a new one, would no longer hold. Guarantees are
+    /// refilled.)
+    ///
+    /// # Errors
+    /// `Again`, where the budget does not suffice.
+    pub(crate) fn delete_guaranteed(&mut self, number: usize, budget: &mut Budget) -> Result<(), Error> {
+        let old = &self.environments[number].context;
+        let pages: heapless::Vec<u32, { 2 * GUARANTEED_MAPPINGS }> =
+            old.guaranteed_pages().chain(self.draft.guaranteed_pages()).collect();
+        for page in pages {
+            let mut deleted = 0;
+            // Both pages of an entry at once: of two that are guaranteed one is not cached alone.
+            let first = page - page % M::Geometry::PAGES as u32;
+            self.edit_range(number, first..first + M::Geometry::PAGES as u32, |_, _| {
+                deleted += 1;
+                Lo::INVALID
+            });
+            budget.spend(deleted * PAGE_COST);
+            if budget.is_spent() {
+                return Err(Error::Again);
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn set_block(&self, number: usize) {

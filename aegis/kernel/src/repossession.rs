@@ -3,26 +3,27 @@
 //! Frames are taken one by one, and each from its holders one by one, those with grants first, so
 //! that no stay in the kernel is long: whoever waits for the frames, or the idle machine, goes on.
 //! Shares are taken alone, and of an environment's shares first those that are not shared, from the
-//! highest number down, unless its repossession vector prefers others. What a holder of a share has
-//! named as reserved is not taken. Each holder finds in its vector what it has lost, so that it can
+//! highest number down, unless its repossession vector prefers others of them. What a holder of a share has
+//! named as reserved is not taken, nor what is shared by one that holds no more than its reservation. Each holder finds in its vector what it has lost, so that it can
 //! mend its page table, and the contents at a place that it has named there.
 
 use crate::Kernel;
 use crate::budget::Budget;
 use crate::frame::Right;
 use crate::machine::Machine;
+use crate::withdrawal::FORCE;
 use aegis_abi::interrupts::{Interrupt, REPOSSESSION};
 use aegis_abi::limits::{FRAMES, REPOSSESSION_ENTRIES};
 use aegis_abi::{Repossessed, RepossessionVector};
 use core::mem::offset_of;
 use zerocopy::IntoBytes;
 
-/// Instructions that it takes to look at a frame, about; to take one from a holder; to copy its contents; and to tell
-/// a holder.
-const LOOK_COST: usize = 60;
-const HOLDER_COST: usize = 1200;
-const COPY_COST: usize = 6000;
-const POST_COST: usize = 300;
+/// Instructions that it takes to look at a frame, about, and at each that shares it; to take one from a holder, and tell
+/// that; and to copy its contents.
+const LOOK_COST: usize = 30;
+const SHARER_COST: usize = 40;
+const HOLDER_COST: usize = 1500;
+const COPY_COST: usize = 3500;
 
 /// Frames that are being taken.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +34,6 @@ pub(crate) struct Force {
     frames: u32,
     /// The frame that is being taken from its holders.
     frame: Option<u32>,
-    /// The environments that have lost something, and are to be told, a bit each.
-    robbed: u64,
     /// The environments that have nothing that may be taken, a bit each.
     exhausted: u64,
     search: Search,
@@ -47,7 +46,7 @@ struct Search {
     number: usize,
     /// Among those that are shared, too?
     shared: bool,
-    /// Below this frame, which begins a stretch.
+    /// Below this frame.
     end: u32,
 }
 
@@ -70,13 +69,17 @@ impl Search {
 impl Force {
     /// Takes `frames` frames, from `asked` first.
     pub const fn new(asked: usize, frames: u32) -> Force {
-        Force { asked: Some(asked), frames, frame: None, robbed: 0, exhausted: 0, search: Search::of(asked) }
+        Force { asked: Some(asked), frames, frame: None, exhausted: 0, search: Search::of(asked) }
+    }
+
+    /// Frame `n` has been allocated.
+    pub fn spare(&mut self, n: u32) {
+        self.frame = self.frame.filter(|&frame| frame != n);
     }
 
     /// The environments of a set are gone.
     pub fn forget(&mut self, set: u64) {
         self.asked = self.asked.filter(|&asked| set >> asked & 1 == 0);
-        self.robbed &= !set;
     }
 }
 
@@ -86,7 +89,8 @@ impl<M: Machine> Kernel<M> {
         let Some(mut force) = self.revocation.force.take() else { return };
         while !budget.is_spent() {
             if let Some(n) = force.frame {
-                if !self.take_from_one(n, &mut force.robbed, budget) {
+                if !self.take_a_part(n, budget) {
+                    // From now on it may be anybody's.
                     force.frame = None;
                     force.frames = force.frames.saturating_sub(1);
                 }
@@ -96,12 +100,6 @@ impl<M: Machine> Kernel<M> {
                     Found::Nothing => force.frames = 0,
                     Found::NotYet => {}
                 }
-            } else if force.robbed != 0 {
-                let number = force.robbed.trailing_zeros() as usize;
-                force.robbed &= force.robbed - 1;
-                budget.spend(POST_COST);
-                let taken = self.environments[number].repossessed;
-                self.post(number, Interrupt { kind: REPOSSESSION, arguments: [taken, 0, 0] });
             } else {
                 return;
             }
@@ -126,38 +124,41 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Goes on with a search as far as the budget allows, by a stretch at least.
+    /// Goes on with a search as far as the budget allows, by a frame at least.
     fn search(&self, search: &mut Search, budget: &mut Budget) -> Found {
-        loop {
-            match self.frames.previous_stretch(search.number, search.end) {
-                Some(stretch) => {
-                    budget.spend(LOOK_COST * stretch.len());
-                    let may = |&n: &u32| self.may_be_taken(search.number, n);
-                    let alone = |n: &u32| search.shared || self.frames.sharers(*n).is_power_of_two();
-                    if let Some(n) = stretch.clone().rev().filter(alone).find(may) {
-                        return Found::Frame(n);
-                    }
-                    search.end = stretch.start;
+        while let Some(stretch) = self.frames.previous_stretch(search.number, search.end) {
+            for n in (stretch.start..stretch.end.min(search.end)).rev() {
+                let sharers = self.frames.sharers(n);
+                budget.spend(LOOK_COST + SHARER_COST * sharers.count_ones() as usize);
+                let is_eligible = search.shared || sharers.is_power_of_two();
+                if is_eligible && self.may_be_taken(search.number, n) {
+                    return Found::Frame(n);
                 }
-                None if search.shared => return Found::Nothing,
-                None => *search = Search { shared: true, ..Search::of(search.number) },
+                search.end = n;
+                if budget.is_spent() {
+                    return Found::NotYet;
+                }
             }
-            if budget.is_spent() {
-                return Found::NotYet;
-            }
+            search.end = stretch.start;
         }
+        if search.shared {
+            return Found::Nothing;
+        }
+        *search = Search { shared: true, ..Search::of(search.number) };
+        Found::NotYet
     }
 
-    /// May frame `n` be taken from environment `number`?
+    /// May frame `n` be taken from environment `number`, and all that share it?
     fn may_be_taken(&self, number: usize, n: u32) -> bool {
         self.frames.shares(number, n) && !self.is_reserved(n)
     }
 
-    /// Has a holder of a share of frame `n` named it as reserved?
+    /// Has a holder of a share of frame `n` named it as reserved, or does it hold no more than its reservation?
     fn is_reserved(&self, n: u32) -> bool {
         let mut sharers = self.frames.sharers(n);
         while sharers != 0 {
-            if self.environments[sharers.trailing_zeros() as usize].context.reserved.contains(&n) {
+            let sharer = sharers.trailing_zeros() as usize;
+            if self.surplus(sharer) == 0 || self.environments[sharer].context.reserved.contains(&n) {
                 return true;
             }
             sharers &= sharers - 1;
@@ -168,22 +169,40 @@ impl<M: Machine> Kernel<M> {
     /// The frame that environment `number` has named to be taken next, if it may be.
     fn preferred(&self, number: usize) -> Option<u32> {
         let (_, entry) = self.next_entry(number)?;
-        Some(entry.frame).filter(|&n| n != 0 && n < self.frames.total() && self.may_be_taken(number, n))
+        let is_its_alone = |n: u32| self.frames.sharers(n).is_power_of_two() && self.may_be_taken(number, n);
+        Some(entry.frame).filter(|&n| n != 0 && n < self.frames.total() && is_its_alone(n))
     }
 
-    /// Takes frame `n` from one of its holders. False where it has none, or none to whom it is left by its reservation.
-    fn take_from_one(&mut self, n: u32, robbed: &mut u64, budget: &mut Budget) -> bool {
-        let (grantees, sharers) = (self.frames.grantees(n), self.frames.sharers(n));
+    /// Goes on with taking frame `n`: from one of its holders, and when all have lost their rights, and no line names it,
+    /// their shares. False where it has been taken.
+    fn take_a_part(&mut self, n: u32, budget: &mut Budget) -> bool {
+        let (grantees, sharers) = (self.frames.grantees(n), self.frames.sharers(n) & self.frames.holders(n));
         let holders = if grantees != 0 { grantees } else { sharers };
-        if holders == 0 || self.is_reserved(n) {
-            return false;
+        if holders != 0 {
+            let number = holders.trailing_zeros() as usize;
+            budget.spend(HOLDER_COST);
+            self.record(number, n, budget);
+            if grantees != 0 {
+                self.withdraw(number, n, FORCE)
+            } else {
+                self.part(number, n, FORCE)
+            }
+            if self.is_alive(number) {
+                let taken = self.environments[number].repossessed;
+                self.post(number, Interrupt { kind: REPOSSESSION, arguments: [taken, 0, 0] });
+            }
+            return true;
         }
-        let number = holders.trailing_zeros() as usize;
-        budget.spend(HOLDER_COST);
-        self.record(number, n, budget);
-        self.withdraw(number, n);
-        *robbed |= u64::from(self.is_alive(number)) << number;
-        true
+        if !self.sweep_for(FORCE, budget) {
+            return true;
+        }
+        let mut left = self.frames.sharers(n);
+        while left != 0 {
+            budget.spend(SHARER_COST);
+            self.frames.leave(left.trailing_zeros() as usize, n);
+            left &= left - 1;
+        }
+        false
     }
 
     /// The next entry of an environment's vector and its physical address, if there is one and it has been prepared.

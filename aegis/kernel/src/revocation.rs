@@ -94,6 +94,11 @@ impl<M: Machine> Kernel<M> {
     fn find_frame(&mut self, wanted: Option<u32>) -> Result<u32, Error> {
         let mut budget = Budget::new();
         self.reclaim(&mut budget);
+        self.forgo_upcall();
+        if !self.is_alive(self.current()) {
+            self.reschedule();
+            return Err(Error::Again);
+        }
         let chosen = self.frames.choose(wanted);
         if !self.may_become_free(wanted, chosen) {
             return self.check_spare(chosen);
@@ -118,21 +123,32 @@ impl<M: Machine> Kernel<M> {
         self.frames.owned(number) < RESERVATION
     }
 
-    /// Is anything left of the dead, or to be swept?
+    /// Is anything left of the dead, or are there frames that will be free when lines are swept?
     fn is_something_due(&self) -> bool {
-        self.dying != 0 || self.sweeps.is_any_due()
+        self.dying != 0 || self.frames.parting() != 0
     }
 
     /// Works on what makes frames free without anybody's loss, and on what is being taken by force.
     pub(crate) fn reclaim(&mut self, budget: &mut Budget) {
-        if self.sweep(budget) && self.bury(None, budget) {
+        if self.bury(None, budget) {
             self.repossess(budget);
+        }
+        if !budget.is_spent() {
             self.sweep(budget);
         }
     }
 
-    /// Environment `number` has got a frame.
-    pub(crate) fn served(&mut self, number: usize) {
+    /// Environment `number` has allocated frame `n`.
+    pub(crate) fn served(&mut self, number: usize, n: u32) {
+        if let Some(force) = &mut self.revocation.force {
+            // It was given up before all had lost it, and is not to be taken from whoever has it now.
+            force.spare(n);
+        }
+        self.is_served(number);
+    }
+
+    /// Environment `number` holds a share more.
+    pub(crate) fn is_served(&mut self, number: usize) {
         if !self.is_below(number) {
             self.revocation.waiting &= !(1 << number);
         }
@@ -141,7 +157,7 @@ impl<M: Machine> Kernel<M> {
     /// Environment `number` gives up frame `n`, of which it has granted nothing.
     #[inline(never)]
     pub(crate) fn give_up(&mut self, number: usize, n: u32) {
-        self.withdraw(number, n);
+        self.withdraw(number, n, number);
         if self.frames.owner(n) == Owner::Nobody
             && let Some(request) = self.revocation.request.as_mut().filter(|request| request.asked == number)
         {
@@ -179,7 +195,7 @@ impl<M: Machine> Kernel<M> {
         // Point of no return.
         self.revocation.waiting |= 1 << number;
         let frames = self.missing();
-        if !self.slices.owned(asked) {
+        if !self.slices.owned(asked) || !self.can_enter(asked) {
             // It has no time to answer in.
             self.revocation.request = None;
             self.revocation.force = Some(Force::new(asked, frames));
@@ -199,8 +215,8 @@ impl<M: Machine> Kernel<M> {
                 let due = *frames;
                 self.revocation.request = None;
                 if due > 0 {
+                    // Whoever waits for the frames takes them, or the idle machine does.
                     self.revocation.force = Some(Force::new(owner, due));
-                    self.repossess(&mut Budget::new());
                 }
             }
         }

@@ -19,6 +19,7 @@ use crate::Kernel;
 use crate::account::Unit;
 use crate::interrupt::Due;
 use crate::machine::Machine;
+use crate::name::number_of_tag;
 use crate::slice::Slice;
 use aegis_abi::limits::{SLICE_TICKS, SLICES};
 use aegis_abi::{interrupts, status};
@@ -44,12 +45,18 @@ pub(crate) struct Schedule {
     /// Slices in a row that were given up early, with no interrupt between. A whole revolution of
     /// them, and there is nothing to do.
     pub early: usize,
+    /// The current slice was freed, and allocated anew: it is no longer whose it was when it began.
+    pub given_away: bool,
     /// Nobody runs: the machine waits for an interrupt.
     pub(crate) idle: bool,
     /// Ticks so far.
     pub ticks: u32,
     /// The environments that want an interrupt at a tick to come, a bit each.
     pub timers: u64,
+    /// Those of them that were due already, a bit each.
+    pub due_timers: u64,
+    /// The environment whose timer fires first, if it is due.
+    pub next_timer: u32,
     /// Ticks a second, if a clock ticks.
     pub rate: Option<u32>,
 }
@@ -63,9 +70,12 @@ impl Schedule {
             ticking: false,
             overdue: false,
             early: 0,
+            given_away: false,
             idle: false,
             ticks: 0,
             timers: 0,
+            due_timers: 0,
+            next_timer: 0,
             rate: None,
         }
     }
@@ -175,6 +185,7 @@ impl<M: Machine> Kernel<M> {
     /// runs has only the rest of it.
     pub(crate) fn allocated(&mut self, number: usize, n: usize) {
         if n == self.schedule.position {
+            self.schedule.given_away = true;
             self.note_holder(Some(number));
         }
     }
@@ -192,6 +203,10 @@ impl<M: Machine> Kernel<M> {
             } else if self.is_deliverable(position) || self.entrant(position).is_some() {
                 return Some(position);
             } else {
+                if self.slices.get(position).is_none() {
+                    // The slice is free, and its last turn has come.
+                    self.slices.drop_late(position);
+                }
                 closed += 1;
             }
         }
@@ -201,10 +216,8 @@ impl<M: Machine> Kernel<M> {
     /// Who is entered when slice `n` begins: its holder. Where that cannot be entered, a slice that
     /// is lent goes back. `None`: nobody.
     fn entrant(&mut self, n: usize) -> Option<usize> {
-        let Some(Slice { owner, holder, .. }) = self.slices.get(n) else {
-            // Freed, but a transfer waits for it: for whoever it is to, which goes on first.
-            return self.receiver(n);
-        };
+        // Where it has been freed, nobody pays for more than the transfer that may wait for it.
+        let Slice { owner, holder, .. } = self.slices.get(n)?;
         if self.can_enter(holder) {
             return Some(holder);
         }
@@ -234,6 +247,7 @@ impl<M: Machine> Kernel<M> {
         self.schedule.position = n;
         self.schedule.next = None;
         self.schedule.overdue = false;
+        self.schedule.given_away = false;
         self.machine.count_slice();
         self.machine.set_over(false);
         self.machine.set_holder(None);
@@ -282,7 +296,9 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn forget(&mut self, set: u64) {
         let Kernel { slices, accounts, .. } = self;
         slices.leave(set, |payer| accounts.refund(payer, Unit::Slice));
+        slices.drop_late_to(|callee| set >> number_of_tag(callee.0) & 1 != 0);
         self.schedule.timers &= !set;
+        self.schedule.due_timers &= !set;
         if self.machine.holder().is_some_and(|holder| set >> holder & 1 != 0) {
             let owner = self.slices.get(self.schedule.position).map(|slice| slice.owner);
             self.note_holder(owner);

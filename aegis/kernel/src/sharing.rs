@@ -15,7 +15,7 @@ use heapless::Vec;
 use zerocopy::IntoBytes;
 
 /// Instructions that it takes to pass a frame on, about.
-const FRAME_COST: usize = 400;
+const FRAME_COST: usize = 900;
 
 /// Numbers of frames.
 type List = Vec<u32, LIST_FRAMES>;
@@ -29,14 +29,14 @@ impl<M: Machine> Kernel<M> {
         // Point of no return.
         if !self.frames.shares(current, n) {
             // Whoever has granted them finds out by withdrawing them.
-            self.withdraw(current, n);
-            self.sweep(&mut budget);
+            self.withdraw(current, n, current);
+            self.sweep_for(current, &mut budget);
             return Ok(());
         }
         if !self.end_grants(current, n, &mut budget) {
             return Err(Error::Again);
         }
-        self.part(current, n);
+        self.part(current, n, current);
         self.sweep_or_again(&mut budget)?;
         self.give_up(current, n);
         Ok(())
@@ -46,8 +46,8 @@ impl<M: Machine> Kernel<M> {
     ///
     /// The share goes last, when no line of the environment names the frame: whoever is left with the frame sees by that
     /// that it is alone.
-    fn part(&mut self, number: usize, n: u32) {
-        self.change_rights(number, n, |frames| frames.part(number, n));
+    pub(crate) fn part(&mut self, number: usize, n: u32, by: usize) {
+        self.change_rights(number, n, by, |frames| frames.part(number, n));
     }
 
     /// The call `p_add`; `None` withdraws.
@@ -62,16 +62,30 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::Shared);
         }
         if self.frames.owner(n) != Owner::Environment(current) && self.frames.grantees(n) != 0 {
-            return Err(Error::Granted);
+            return Err(self.refuse_grant(n));
         }
         // Point of no return.
         match right {
-            None => self.withdraw(number, n),
+            None => self.withdraw(number, n, current),
             Some(right) => {
-                self.change_rights(number, n, |frames| frames.grant(current, number, n, right));
+                self.change_rights(number, n, current, |frames| frames.grant(current, number, n, right));
             }
         }
         self.sweep_or_again(&mut Budget::new())
+    }
+
+    /// Why the running environment grants nothing of frame `n`. Of the dead nothing is to stand in the way: what is left of
+    /// them is worked on.
+    #[cold]
+    fn refuse_grant(&mut self, n: u32) -> Error {
+        let owner = if let Owner::Environment(owner) = self.frames.owner(n) { 1 << owner } else { 0 };
+        let dead = (owner | self.frames.grantees(n)) & self.dying;
+        if dead == 0 {
+            return Error::Granted;
+        }
+        self.bury(Some(dead.trailing_zeros() as usize), &mut Budget::new());
+        self.go_on_if_alive();
+        Error::Again
     }
 
     /// The call `p_give`.
@@ -93,7 +107,7 @@ impl<M: Machine> Kernel<M> {
             }
             budget.spend(FRAME_COST);
             self.let_join(number, n, self.right_of(current, n).max(self.right_of(number, n)));
-            self.part(current, n);
+            self.part(current, n, current);
             given += 1;
         }
         if given < list.len().min(1) {
@@ -135,12 +149,13 @@ impl<M: Machine> Kernel<M> {
 
     /// Lets environment `number` have a share of frame `n`, with this right in place of what it had.
     fn let_join(&mut self, number: usize, n: u32, right: Right) {
+        let current = self.current();
         let is_new = !self.frames.shares(number, n);
-        self.change_rights(number, n, |frames| frames.share(number, n, right));
+        self.change_rights(number, n, current, |frames| frames.share(number, n, right));
         if is_new && !self.may_write(number) {
             self.environments[number].accepted.frames -= 1;
         }
-        self.served(number);
+        self.is_served(number);
     }
 
     /// The right that environment `number` has to frame `n`, to read at least.

@@ -116,6 +116,18 @@ impl Slices {
         self.waiting &= !(1 << n);
     }
 
+    /// Drops the transfers whose callee is one of these.
+    pub fn drop_late_to(&mut self, is_one: impl Fn(Pid) -> bool) {
+        let mut left = self.waiting;
+        while left != 0 {
+            let n = left.trailing_zeros() as usize;
+            left &= left - 1;
+            if self.late[n].is_some_and(|late| is_one(late.callee)) {
+                self.drop_late(n);
+            }
+        }
+    }
+
     /// Slice `n` owes one turn more.
     pub fn owe(&mut self, n: usize) {
         self.table[n].owed = self.table[n].owed.saturating_add(1);

@@ -29,44 +29,63 @@ pub(crate) const LINE_MARKS: usize = SLOTS / STRETCH / 32;
 const STRETCH_COST: usize = 150;
 const LINE_COST: usize = 150;
 const GRANT_COST: usize = 800;
+/// Instructions that it takes to begin and to end a sweep, about.
+const PASS_COST: usize = 1200;
+
+/// Who awaits sweeps besides environments: frames that are being taken by force.
+pub(crate) const FORCE: usize = ENVS;
 
 /// The sweeps that are due.
 #[derive(Debug)]
 pub(crate) struct Sweeps {
     /// The environments whose lines are to be swept, a bit each.
     stale: u64,
-    /// Those of them for which a sweep that is under way does not suffice, a bit each.
-    again: u64,
     /// Where the sweep of each goes on: the number of a stretch.
     at: [u16; ENVS],
+    /// The sweeps that each awaits, its own and others', a bit each; in whose name rights were withdrawn awaits those of
+    /// whoever has lost them.
+    awaited: [u64; ENVS + 1],
+    /// Those of them that were under way already, and which it awaits once more.
+    twice: [u64; ENVS + 1],
 }
 
 impl Sweeps {
     /// None.
-    pub const NONE: Sweeps = Sweeps { stale: 0, again: 0, at: [0; ENVS] };
+    pub const NONE: Sweeps = Sweeps { stale: 0, at: [0; ENVS], awaited: [0; ENVS + 1], twice: [0; ENVS + 1] };
 
     /// Has environment `number` lost rights on which lines may rest yet?
     pub fn is_due(&self, number: usize) -> bool {
         self.stale >> number & 1 != 0
     }
 
-    /// Has any?
-    pub fn is_any_due(&self) -> bool {
-        self.stale != 0
-    }
-
-    fn request(&mut self, number: usize) {
-        if self.at[number] > 0 {
-            self.again |= 1 << number;
-        }
+    /// The lines of environment `number` are to be swept, which `by` awaits.
+    fn request(&mut self, number: usize, by: usize) {
         self.stale |= 1 << number;
+        let awaiting = if self.at[number] > 0 { &mut self.twice } else { &mut self.awaited };
+        awaiting[by] |= 1 << number;
     }
 
-    /// No sweep of environment `number` is due: it has no line.
-    pub fn forget(&mut self, number: usize) {
-        self.stale &= !(1 << number);
-        self.again &= !(1 << number);
+    /// The lines of environment `number` have been swept from the first stretch to the last. Is that enough?
+    fn pass(&mut self, number: usize) -> bool {
+        let (bit, mut again) = (1 << number, 0);
+        for (awaited, twice) in self.awaited.iter_mut().zip(&mut self.twice) {
+            *awaited = *awaited & !bit | *twice & bit;
+            *twice &= !bit;
+            again |= *awaited & bit;
+        }
         self.at[number] = 0;
+        self.stale = self.stale & !bit | again;
+        again == 0
+    }
+
+    /// Environment `number` has no line.
+    fn forget(&mut self, number: usize) {
+        while !self.pass(number) {}
+    }
+
+    /// `by` awaits nothing any more.
+    pub fn leave(&mut self, by: usize) {
+        (self.awaited[by], self.twice[by]) = (0, 0);
     }
 }
 
@@ -78,14 +97,15 @@ pub(crate) fn stretch<G: Geometry>(context: u32) -> usize {
 impl<M: Machine> Kernel<M> {
     /// Takes from environment `number` every right to frame `n`, and its share. If it is the owner, its grants have been
     /// withdrawn.
-    pub(crate) fn withdraw(&mut self, number: usize, n: u32) {
-        self.change_rights(number, n, |frames| frames.leave(number, n));
+    /// Sweeps are awaited by `by`.
+    pub(crate) fn withdraw(&mut self, number: usize, n: u32, by: usize) {
+        self.change_rights(number, n, by, |frames| frames.leave(number, n));
     }
 
     /// Changes the rights of environment `number` to frame `n`, and breaks the bindings that rest on those that are lost:
     /// its context's at once, while its lines are to be swept. (Not so where nothing is lost: a call that is made again
     /// begins no new sweep.)
-    pub(crate) fn change_rights(&mut self, number: usize, n: u32, change: impl FnOnce(&mut Frames)) {
+    pub(crate) fn change_rights(&mut self, number: usize, n: u32, by: usize, change: impl FnOnce(&mut Frames)) {
         let rights = |frames: &Frames| [Right::Read, Right::Write].map(|right| frames.has(number, n, right));
         let [read, wrote] = rights(&self.frames);
         change(&mut self.frames);
@@ -114,7 +134,7 @@ impl<M: Machine> Kernel<M> {
             self.set_block(number);
         }
         if self.frames.bindings(n) > 0 {
-            self.sweeps.request(number);
+            self.sweeps.request(number, by);
         }
     }
 
@@ -130,7 +150,7 @@ impl<M: Machine> Kernel<M> {
                 return false;
             }
             budget.spend(GRANT_COST);
-            self.withdraw(grantees.trailing_zeros() as usize, n);
+            self.withdraw(grantees.trailing_zeros() as usize, n, number);
             grantees &= grantees - 1;
         }
         true
@@ -146,30 +166,37 @@ impl<M: Machine> Kernel<M> {
         true
     }
 
-    /// `Again`, unless all is swept within the budget.
-    pub(crate) fn sweep_or_again(&mut self, budget: &mut Budget) -> Result<(), Error> {
-        if self.sweep(budget) { Ok(()) } else { Err(Error::Again) }
+    /// Does as far as the budget allows the sweeps that `by` awaits. False where more is left.
+    pub(crate) fn sweep_for(&mut self, by: usize, budget: &mut Budget) -> bool {
+        loop {
+            let awaited = self.sweeps.awaited[by] | self.sweeps.twice[by];
+            if awaited == 0 {
+                return true;
+            }
+            if !self.sweep_lines(awaited.trailing_zeros() as usize, budget) {
+                return false;
+            }
+        }
     }
 
-    /// Sweeps the lines of environment `number` as far as the budget allows. False where more is left.
+    /// `Again`, unless all is swept within the budget that the running environment awaits.
+    pub(crate) fn sweep_or_again(&mut self, budget: &mut Budget) -> Result<(), Error> {
+        if self.sweep_for(self.current(), budget) { Ok(()) } else { Err(Error::Again) }
+    }
+
+    /// Sweeps the lines of environment `number` as far as the budget allows, once. False where the budget is spent.
     fn sweep_lines(&mut self, number: usize, budget: &mut Budget) -> bool {
         self.edit_overflow(number, |frames, lo| rested(frames, number, lo));
-        loop {
-            let Some(stretch) = self.lines.next(number, self.sweeps.at[number].into()) else {
-                self.sweeps.at[number] = 0;
-                if self.sweeps.again >> number & 1 == 0 {
-                    self.sweeps.forget(number);
-                    return true;
-                }
-                self.sweeps.again &= !(1 << number);
-                continue;
-            };
+        while let Some(stretch) = self.lines.next(number, self.sweeps.at[number].into()) {
             self.edit_stretch(number, stretch, budget, |frames, lo| rested(frames, number, lo));
             self.sweeps.at[number] = stretch as u16 + 1;
             if budget.is_spent() {
                 return false;
             }
         }
+        self.sweeps.pass(number);
+        budget.spend(PASS_COST);
+        !budget.is_spent()
     }
 
     /// Removes all lines of environment `number` as far as the budget allows, whatever they rest on. False where more is

@@ -203,7 +203,7 @@ pub unsafe fn change(change: impl FnOnce(&mut Env)) -> Result<(), Error> {
         let mut env = current();
         change(&mut env);
         // SAFETY: the caller vouches for the context.
-        call::with_pointer(&env, |pointer| unsafe { call::e_set(pointer) })?;
+        call::whole(|| call::with_pointer(&env, |pointer| unsafe { call::e_set(pointer) }))?;
         // SAFETY: see `Current`.
         unsafe { CURRENT.0.get().write(env) }
         Ok(())

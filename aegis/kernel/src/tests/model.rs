@@ -2,7 +2,7 @@
 
 use crate::budget::Budget;
 use crate::budget::tests::with_budget;
-use crate::environment::{Context, Environment};
+use crate::environment::Environment;
 use crate::kernel::FIRST;
 use crate::machine::{Block, Live, Machine, Refill};
 use crate::{Kernel, Miss, Upcall};
@@ -519,8 +519,9 @@ pub fn kernel<G: Geometry>() -> Box<Kernel<Model<G>>> {
     kernel.take_over(|frame| frame < KERNEL_FRAMES, [PUBLIC_FRAME].into_iter());
     kernel.frames.give(FIRST, GUARANTEED_FRAME);
     kernel.machine.zero(GUARANTEED_FRAME);
-    let context = Context::check(&kernel.frames, FIRST, &good_env()).expect("the context is good");
-    kernel.create_first(context);
+    let Kernel { draft, frames, .. } = &mut *kernel;
+    draft.check(frames, FIRST, &good_env()).expect("the context is good");
+    kernel.create_first();
     kernel.begin();
     kernel.check().expect("the new kernel is consistent");
     kernel

@@ -2,10 +2,12 @@
 
 use super::model::*;
 use crate::Kernel;
-use crate::frame::Owner;
+use crate::budget::Budget;
+use crate::budget::tests::with_budget;
+use crate::frame::{Owner, Right};
 use crate::kernel::FIRST;
 use crate::machine::Machine;
-use aegis_abi::calls::{ANY, NEXT, Number, READ};
+use aegis_abi::calls::{ANY, NEXT, Number, READ, READ_WRITE};
 use aegis_abi::interrupts::{Interrupt, REPOSSESSION, REVOCATION};
 use aegis_abi::limits::{PAGE_BYTES, PAGE_SHIFT, REPOSSESSION_ENTRIES, RESERVED_FRAMES};
 use aegis_abi::{Env, Error, Lo, Repossessed};
@@ -200,8 +202,13 @@ fn nobody_is_called_up_into_a_save_area_that_is_taken_in_the_same_tick() {
             assert_eq!(kernel.current(), FIRST);
             kernel.call(Number::timer as u32, [1, 0, 0, 0]).unwrap();
             let upcall = tick(&mut kernel);
+            let writable =
+                |upcall: crate::Upcall| kernel.frames.has(FIRST, upcall.save_area >> PAGE_SHIFT, Right::Write);
+            assert!(upcall.is_some_and(writable), "{upcall:?}");
+            // What is due may be taken now, and is: before the next upcall.
+            settle(&mut kernel);
             let lost = kernel.environments[FIRST].context.intx.is_none();
-            assert_eq!(upcall.is_none(), lost, "{upcall:?}");
+            assert!(!lost || tick(&mut kernel).is_none());
             assert!(!lost || queue(&kernel, FIRST).withheld == 1, "it finds out when it looks");
             set_queue(&kernel, FIRST, |queue| (queue.mask, queue.tail, queue.withheld) = (u32::MAX, queue.head, 0));
             loop {
@@ -354,4 +361,37 @@ fn errors_of_the_vector_and_of_what_is_reserved() {
         assert_eq!(e_set(&mut kernel, change), Err(error));
     }
     e_set(&mut kernel, |env| env.reserved = [GUARANTEED_FRAME; RESERVED_FRAMES]).unwrap();
+}
+
+#[test]
+fn a_frame_that_is_given_up_while_it_is_taken_is_its_next_owners() {
+    let mut kernel = hog(3);
+    let (all, other) = (owned(&kernel, FIRST), pid(&kernel, OTHER));
+    let top = *all.last().unwrap();
+    // Another that has more than its reservation.
+    with_list(&mut kernel, other, Some(READ_WRITE), &all[all.len() - 12..]).unwrap();
+    // Nothing else may be taken first.
+    with_list(&mut kernel, other, Some(READ_WRITE), &all).unwrap();
+    assert_eq!(alloc(&mut kernel, HUNGRY), Err(Error::TryAgain));
+    // Both slices in which the first could answer end, and the force goes on by small pieces until one of the two
+    // holders has lost the frame.
+    with_budget(1, || {
+        for _ in 0..2 {
+            for _ in 0..kernel.slices.allocated() {
+                tick(&mut kernel);
+                kernel.call(YIELD, [NEXT.0, 0, 0, 0]).unwrap();
+            }
+        }
+        while kernel.frames.has(FIRST, top, Right::Read) {
+            kernel.repossess(&mut Budget::new());
+        }
+    });
+    // Both give up what they have, one of them a share without rights.
+    assert_eq!(kernel.frames.sharers(top), 1 | 1 << OTHER);
+    for n in [FIRST, OTHER] {
+        as_environment(&mut kernel, n, Number::p_unref, [top, 0, 0, 0]).unwrap();
+    }
+    assert_eq!(as_environment(&mut kernel, 3, Number::p_alloc, [top, 0, 0, 0]), Ok(top), "below its reservation, too");
+    settle(&mut kernel);
+    assert_eq!(kernel.frames.sharers(top), 1 << 3);
 }

@@ -321,7 +321,7 @@ fn a_late_transfer_is_void_when_the_callee_is_gone_or_has_no_gate() {
 }
 
 #[test]
-fn two_late_transfers_for_one_slice_are_both_made() {
+fn a_second_late_transfer_for_a_slice_is_refused_until_the_first_is_made() {
     let mut kernel = family(3);
     let (first, callee) = (pid(&kernel, FIRST), pid(&kernel, 1));
     tick_now(&mut kernel);
@@ -334,7 +334,10 @@ fn two_late_transfers_for_one_slice_are_both_made() {
     assert_eq!((runs(&kernel), kernel.schedule.position), (Some((1, 0x4444)), 0));
     tick_now(&mut kernel);
     let third = pid(&kernel, 3);
-    assert_eq!(kernel.transfer_late(aegis_abi::Pid(third), true), Ok(()));
+    let before = snapshot(&kernel);
+    assert_eq!(kernel.transfer_late(aegis_abi::Pid(third), true), Err(Error::Suspended));
+    assert!(before == snapshot(&kernel));
+    next(&mut kernel);
     let mut seen = Vec::new();
     for _ in 0..8 {
         seen.push(kernel.machine.running.get().unwrap());
@@ -343,7 +346,7 @@ fn two_late_transfers_for_one_slice_are_both_made() {
         next(&mut kernel);
     }
     assert!(seen.contains(&(child_env(1).gate, [first, 0])), "{seen:?}");
-    assert!(seen.contains(&(child_env(3).gate, [callee, 0])), "{seen:?}");
+    assert_eq!(kernel.slices.allocated(), 4, "no free slice has had a turn");
 }
 
 #[test]

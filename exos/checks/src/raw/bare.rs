@@ -418,8 +418,12 @@ global_asm!(
     "1:",
     "bnez  $t0, 1b",
     " addiu $t0, $t0, -1",
+    "2:",
     "lw    $a0, {partner}($zero)",
     "CALL  {e_free}",
+    "li    $t0, {again}",
+    "beq   $v1, $t0, 2b",                   // a part of it is left
+    " nop",
     "sw    $v1, {failed}($zero)",
     "COUNT_UP {count}",
     "b     exos_checks_bare_turn",

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use exos::abi::limits::{EXCEPTIONS, PAGE_BYTES, SLICES};
 use exos::abi::{Lo, Mapping, Pid};
+use exos::exposed::{Environment, Tables};
 use exos::page_table::Rights;
 use exos::region::{Frame, Region};
 use exos::schedule;
@@ -34,10 +35,19 @@ pub struct Victim {
     starts_before: u32,
     /// Ticks when it was last seen to have had one.
     since: u32,
+    tables: Tables,
+    /// Its number, and the frames of which it holds shares: it asks for none.
+    number: usize,
+    shares: u32,
 }
 
 fn word(page: u32, offset: u32) -> u32 {
     (page * PAGE_BYTES + offset + 1).wrapping_mul(0x9e37_79b9)
+}
+
+/// Frames of which an environment holds shares.
+fn shares(tables: &Tables, number: usize) -> u32 {
+    tables.frames.iter().map(|frame| (frame.sharers >> number & 1) as u32).sum()
 }
 
 impl Victim {
@@ -80,7 +90,14 @@ impl Victim {
             get!(frame.grant(pid, Some(Rights::ReadWrite)));
         }
         get!(give_slice(pid, 1));
-        Ok(Victim { pid, pages, frames, region, sums, starts: 0, starts_before: 0, turns: 0, since: schedule::ticks() })
+        let tables = get!(Tables::map());
+        let is_it = |record: &Environment| record.pid == pid.0;
+        let number =
+            get!(tables.environments.iter().position(|record| is_it(&record)).ok_or("the victim has no record"));
+        let shares = shares(&tables, number);
+        let since = schedule::ticks();
+        let (starts, starts_before, turns) = (0, 0, 0);
+        Ok(Victim { pid, pages, frames, region, sums, starts, starts_before, turns, since, tables, number, shares })
     }
 
     /// The frames that nobody else may have.
@@ -122,6 +139,8 @@ impl Victim {
             }
             check_eq!(self.pages.load(SUMS + 4 * page), self.sums[page as usize], "the victim's data");
         }
+        check_eq!(self.tables.environments.get(self.number).pid, self.pid.0, "the name of the victim's number");
+        check_eq!(shares(&self.tables, self.number), self.shares, "frames that count as the victim's");
         let turns = self.pages.load(COUNT);
         let before = (self.turns, self.starts_before);
         check!(
