@@ -202,3 +202,33 @@ fn child_of_current(kernel: &mut Kernel<Model<Mips32>>, number: usize) -> u32 {
     put(kernel, current.pfn() << PAGE_SHIFT | ENV_OFFSET, &env);
     call(kernel, Number::e_alloc, [number as u32, GUARANTEED_VA | ENV_OFFSET, aegis_abi::calls::SHARED])
 }
+
+#[test]
+fn who_ends_by_what_its_own_call_buries_does_not_go_on() {
+    // In a chain that no pass follows, the last ones live until those before them are buried.
+    let order = [10usize, 50, 11, 49, 12, 48, 13, 47, 14, 46, 15, 45];
+    let mut kernel = family::<Mips32>(1);
+    kernel.machine.set_current(1);
+    let head = child_of_current(&mut kernel, order[0]);
+    for pair in order.windows(2) {
+        kernel.machine.set_current(pair[0]);
+        assert!(reference(&mut kernel, GUARANTEED_VA).is_some());
+        child_of_current(&mut kernel, pair[1]);
+    }
+    kernel.machine.set_current(1);
+    with_budget(1, || assert_eq!(kernel.call(Number::e_free as u32, [head, 0, 0, 0]), Err(Error::Again)));
+    let last = *order.iter().rev().find(|&&number| kernel.is_alive(number)).expect("the chain is too short");
+    kernel.machine.set_current(last);
+    assert!(reference(&mut kernel, GUARANTEED_VA).is_some());
+    for number in order {
+        let arguments = [number as u32, GUARANTEED_VA | ENV_OFFSET, 0, 0];
+        let _ = kernel.call(Number::e_alloc as u32, arguments);
+        kernel.check().unwrap();
+        assert!(kernel.is_alive(kernel.current()), "the dead run");
+        if kernel.current() != last {
+            break;
+        }
+    }
+    settle(&mut kernel);
+    assert!(order.iter().all(|&number| !kernel.is_alive(number)));
+}

@@ -386,6 +386,7 @@ fn run<G: Geometry>(clock: bool, full: bool, settles: bool, steps: &[Step]) {
             }
         }
         assert!(!changed, "a failed call changed something: {step:x?}");
+        assert_eq!(kernel.due, None, "an upcall that is due outlives its cause: {step:x?}");
         follower.check(&mut kernel, settles);
         if let Err(inconsistency) = kernel.check() {
             panic!("after {step:x?}: {inconsistency}");

@@ -395,3 +395,30 @@ fn a_frame_that_is_given_up_while_it_is_taken_is_its_next_owners() {
     settle(&mut kernel);
     assert_eq!(kernel.frames.sharers(top), 1 << 3);
 }
+
+#[test]
+fn who_cannot_be_entered_has_no_time_to_answer() {
+    let mut kernel = hog(OTHER);
+    e_set(&mut kernel, |env| env.pro = 0).unwrap();
+    let mut got = 0;
+    for _ in 0..100 {
+        got += u32::from(alloc(&mut kernel, HUNGRY).is_ok());
+    }
+    assert_eq!(got, LACK);
+}
+
+#[test]
+fn what_is_shared_with_one_that_has_no_more_than_its_reservation_is_left() {
+    let mut kernel = hog(OTHER);
+    let (all, other) = (owned(&kernel, FIRST), pid(&kernel, OTHER));
+    let shared = &all[all.len() - 3..];
+    with_list(&mut kernel, other, Some(READ_WRITE), shared).unwrap();
+    set_vector(&kernel, FIRST, |vector| {
+        vector.entries[0] = Repossessed { frame: shared[0], place: 0 };
+    });
+    assert_eq!(alloc(&mut kernel, HUNGRY), Err(Error::TryAgain));
+    revolution(&mut kernel);
+    revolution(&mut kernel);
+    (0..LACK).for_each(|_| assert!(alloc(&mut kernel, HUNGRY).is_ok()));
+    assert!(shared.iter().all(|&frame| kernel.frames.sharers(frame) == 1 | 1 << OTHER));
+}

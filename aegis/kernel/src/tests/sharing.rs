@@ -284,3 +284,61 @@ fn a_flood_of_frames_makes_nobody_rich() {
     assert!(kernel.frames.owned(2) as usize > RESERVED_FRAMES);
     assert_eq!(kernel.furthest_above(0), Some(2));
 }
+
+#[test]
+fn nobody_waits_for_the_sweeps_of_others() {
+    // One has the software TLB full of its lines, and gives up a frame again and again.
+    let mut kernel = family::<Mips32>(2);
+    run_as(&mut kernel, 2);
+    let many = call(&mut kernel, Number::p_alloc, [aegis_abi::calls::ANY]);
+    for page in 0..2000 {
+        kernel.call(Number::tlbwr as u32, [VA + page * 0x2000, Lo::writable(many).0, 0, 0]).unwrap();
+    }
+    let restless = |kernel: &mut Tested| {
+        run_as(kernel, 2);
+        let frame = kernel.call(Number::p_alloc as u32, [aegis_abi::calls::ANY, 0, 0, 0]).unwrap();
+        kernel.call(Number::tlbwr as u32, [VA + 0x1000, Lo::writable(frame).0, 0, 0]).unwrap();
+        let _ = kernel.call(Number::p_unref as u32, [frame, 0, 0, 0]);
+    };
+    // The other shares a frame that both have bound, and gives it up.
+    let own = pid(&kernel, 1);
+    run_as(&mut kernel, FIRST);
+    call(&mut kernel, Number::p_alloc, [FRAME]);
+    call(&mut kernel, Number::tlbwr, [VA, Lo::writable(FRAME).0]);
+    with_list(&mut kernel, own, Some(READ_WRITE), &[FRAME]).unwrap();
+    run_as(&mut kernel, 1);
+    call(&mut kernel, Number::tlbwr, [VA, Lo::writable(FRAME).0]);
+    crate::budget::tests::with_budget(500, || {
+        for turn in 0.. {
+            assert!(turn < 50, "it waits for ever");
+            restless(&mut kernel);
+            run_as(&mut kernel, 1);
+            match kernel.call(Number::p_unref as u32, [FRAME, 0, 0, 0]) {
+                Err(Error::Again) => {}
+                result => {
+                    assert_eq!(result, Ok(0));
+                    break;
+                }
+            }
+        }
+    });
+    assert_eq!(kernel.frames.sharers(FRAME), 1);
+    kernel.check().unwrap();
+}
+
+#[test]
+fn the_dead_stand_in_nobodys_way() {
+    let mut kernel = with_frames();
+    let pids = pids(&kernel);
+    with_list(&mut kernel, pids[1], Some(READ_WRITE), &[FRAME]).unwrap();
+    run_as(&mut kernel, 1);
+    call(&mut kernel, Number::p_add, [READ, pids[2], FRAME]);
+    run_as(&mut kernel, FIRST);
+    fails(&mut kernel, Number::p_add, [READ, pids[3], FRAME, 0], Error::Granted);
+    crate::budget::tests::with_budget(1, || {
+        assert_eq!(kernel.call(Number::e_free as u32, [pids[1], 0, 0, 0]), Err(Error::Again));
+        assert_eq!(call_again(&mut kernel, Number::p_add, [READ, pids[3], FRAME, 0]), Ok(0));
+    });
+    assert_eq!(kernel.frames.owner(FRAME), Owner::Environment(FIRST));
+    kernel.check().unwrap();
+}

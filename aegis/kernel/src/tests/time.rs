@@ -541,3 +541,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_late_transfer_to_the_dead_keeps_no_slice() {
+    let mut kernel = family(3);
+    assert_eq!(turns(&mut kernel, 1), [1]);
+    let callee = pid(&kernel, 2);
+    tick_now(&mut kernel);
+    assert_eq!(kernel.transfer_late(aegis_abi::Pid(callee), false), Ok(()));
+    kernel.machine.set_current(FIRST);
+    call(&mut kernel, Number::s_free, [1, 0]);
+    fails(&mut kernel, Number::s_alloc, [callee, 1, 0, 0], Error::Owing);
+    call(&mut kernel, Number::e_free, [callee, 0]);
+    let first = pid(&kernel, FIRST);
+    assert_eq!(call(&mut kernel, Number::s_alloc, [first, 1]), 1);
+}

@@ -92,7 +92,8 @@ pub fn ignored() -> Outcome {
         check!((19..=21).contains(&cuts), "{cuts} cuts in 40 revolutions");
         check!(pages.load(STARTS) <= 1, "it has started {} times: it goes on where it was", pages.load(STARTS));
         drop(pid);
-        check_eq!(revolutions(&counters, 20)?, 20, "slices each has had in 20 revolutions after that");
+        let slices = revolutions(&counters, 20)?;
+        check!((20..=21).contains(&slices), "the others have had {slices} slices in 20 revolutions after that");
     }
     Ok(())
 }
