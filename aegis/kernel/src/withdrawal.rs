@@ -3,8 +3,9 @@
 //! The right goes first, and with it at once whatever the environment's context rests on it: the
 //! kernel writes through save areas and queues. The lines of the software TLB go a stretch at a
 //! time, in a *sweep* of the environment's lines, which removes those that rest on no right any
-//! more, whatever frames they name. A call that withdraws answers `Again` until no sweep is due; a
-//! frame without shares becomes free with its last binding.
+//! more, whatever frames they name. A call that withdraws answers `Again` until the sweeps are done
+//! that it awaits, its own and those of whoever has lost rights by it; a frame without shares becomes
+//! free with its last binding.
 //!
 //! Between two stays of a sweep, lines that rest on no right stand in stretches that have not been
 //! swept yet only: a line moves between its slot and the overflow buffer alone, and each stay of a
@@ -34,6 +35,10 @@ const PASS_COST: usize = 1200;
 
 /// Who awaits sweeps besides environments: frames that are being taken by force.
 pub(crate) const FORCE: usize = ENVS;
+/// In place of those that awaited sweeps and are gone: they are done all the same.
+const NOBODY: usize = ENVS + 1;
+/// How many these are.
+const AWAITING: usize = ENVS + 2;
 
 /// The sweeps that are due.
 #[derive(Debug)]
@@ -44,14 +49,14 @@ pub(crate) struct Sweeps {
     at: [u16; ENVS],
     /// The sweeps that each awaits, its own and others', a bit each; in whose name rights were withdrawn awaits those of
     /// whoever has lost them.
-    awaited: [u64; ENVS + 1],
+    awaited: [u64; AWAITING],
     /// Those of them that were under way already, and which it awaits once more.
-    twice: [u64; ENVS + 1],
+    twice: [u64; AWAITING],
 }
 
 impl Sweeps {
     /// None.
-    pub const NONE: Sweeps = Sweeps { stale: 0, at: [0; ENVS], awaited: [0; ENVS + 1], twice: [0; ENVS + 1] };
+    pub const NONE: Sweeps = Sweeps { stale: 0, at: [0; ENVS], awaited: [0; AWAITING], twice: [0; AWAITING] };
 
     /// Has environment `number` lost rights on which lines may rest yet?
     pub fn is_due(&self, number: usize) -> bool {
@@ -83,9 +88,10 @@ impl Sweeps {
         while !self.pass(number) {}
     }
 
-    /// `by` awaits nothing any more.
+    /// `by` is gone, and awaits nothing any more.
     pub fn leave(&mut self, by: usize) {
-        (self.awaited[by], self.twice[by]) = (0, 0);
+        self.awaited[NOBODY] |= core::mem::take(&mut self.awaited[by]);
+        self.twice[NOBODY] |= core::mem::take(&mut self.twice[by]);
     }
 }
 
@@ -96,8 +102,7 @@ pub(crate) fn stretch<G: Geometry>(context: u32) -> usize {
 
 impl<M: Machine> Kernel<M> {
     /// Takes from environment `number` every right to frame `n`, and its share. If it is the owner, its grants have been
-    /// withdrawn.
-    /// Sweeps are awaited by `by`.
+    /// withdrawn. `by` awaits the sweep that may be due then.
     pub(crate) fn withdraw(&mut self, number: usize, n: u32, by: usize) {
         self.change_rights(number, n, by, |frames| frames.leave(number, n));
     }

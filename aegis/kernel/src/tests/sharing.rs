@@ -342,3 +342,37 @@ fn the_dead_stand_in_nobodys_way() {
     assert_eq!(kernel.frames.owner(FRAME), Owner::Environment(FIRST));
     kernel.check().unwrap();
 }
+
+#[test]
+fn a_sweep_is_done_though_whoever_awaits_it_dies() {
+    let mut kernel = with_frames();
+    let pids = pids(&kernel);
+    // Number 2 has many lines, and among the first of them one of a frame that number 1 has granted.
+    with_list(&mut kernel, pids[1], None, &[FRAME]).unwrap();
+    run_as(&mut kernel, 1);
+    call(&mut kernel, Number::p_add, [READ_WRITE, pids[2], FRAME]);
+    run_as(&mut kernel, FIRST);
+    call(&mut kernel, Number::p_add, [READ_WRITE, pids[2], FRAME + 1]);
+    run_as(&mut kernel, 2);
+    let own = page(2) >> PAGE_SHIFT;
+    for page in 0..1000 {
+        kernel.call(Number::tlbwr as u32, [VA + page * 0x2000, Lo::writable(own).0, 0, 0]).unwrap();
+    }
+    for place in 0..64 {
+        let frame = if place % 2 == 0 { FRAME } else { FRAME + 1 };
+        kernel.call(Number::tlbwr as u32, [VA + (4 * place + 1) * 0x1000, Lo::writable(frame).0, 0, 0]).unwrap();
+    }
+    crate::budget::tests::with_budget(1, || {
+        // A sweep of its lines is half done when another is asked for.
+        run_as(&mut kernel, FIRST);
+        for _ in 0..20 {
+            assert_eq!(kernel.call(Number::p_add as u32, [0, pids[2], FRAME + 1, 0]), Err(Error::Again));
+        }
+        run_as(&mut kernel, 1);
+        assert_eq!(kernel.call(Number::p_add as u32, [0, pids[2], FRAME, 0]), Err(Error::Again));
+        run_as(&mut kernel, FIRST);
+        assert_eq!(call_again(&mut kernel, Number::e_free, [pids[1], 0, 0, 0]), Ok(0));
+    });
+    settle(&mut kernel);
+    assert_eq!((kernel.frames.parting(), kernel.frames.bindings(FRAME)), (0, 0));
+}
