@@ -56,8 +56,6 @@ impl<M: Machine> Kernel<M> {
     /// Makes an environment the current one, which runs when the kernel is left, wherever it is
     /// entered.
     pub(crate) fn hand_processor(&mut self, number: usize) {
-        // What is due to whoever runs is not due to another.
-        self.forgo_upcall();
         (self.schedule.idle, self.schedule.ticking) = (false, false);
         self.set_ended(number, 0);
         self.machine.set_current(number);
