@@ -1,8 +1,8 @@
-//! The kernel's tables, as it shows them to every program (thesis .10, figure 9-4): read from the very memory that it works on, without a
-//! call.
+//! The kernel's tables, as it shows them to every program (thesis .10, figure 9-4): read from the
+//! very memory that it works on, without a call.
 //!
-//! What is read may change at any tick. Who needs several records of one moment reads them in a critical section
-//! ([`crate::interrupts::critical`]): nobody else runs meanwhile.
+//! What is read may change at any tick. Who needs several records of one moment reads them in a
+//! critical section ([`crate::interrupts::critical`]): nobody else runs meanwhile.
 
 use crate::machine;
 use crate::page_table::Error;
@@ -36,7 +36,8 @@ impl<T: FromBytes + IntoBytes> View<T> {
     /// Maps a column.
     ///
     /// # Errors
-    /// [`Error::BadRange`] when there are not so many addresses left, or an entry of the column is not a `T` of whole words.
+    /// [`Error::BadRange`] when there are not so many addresses left, or an entry of the column is
+    /// not a `T` of whole words.
     pub fn map(column: Column) -> Result<View<T>, Error> {
         let words =
             column.bytes.is_multiple_of(4) && column.offset.is_multiple_of(4) && column.stride.is_multiple_of(4);

@@ -11,7 +11,8 @@ use aegis_abi::limits::{LIST_FRAMES, PAGE_BYTES};
 use aegis_abi::{Error, Image, ImageError, Pid};
 use core::fmt;
 
-/// A process that this one has made. When the value goes, so does the process, unless it has taken a reference to itself.
+/// A process that this one has made. When the value goes, so does the process, unless it has taken
+/// a reference to itself.
 #[derive(Debug)]
 pub struct Process {
     pid: Pid,
@@ -125,7 +126,8 @@ fn window() -> Result<Pages, page_table::Error> {
     Pages::new(WINDOW.get(), 1)
 }
 
-/// Makes a process that runs the program `name` of the archive, with arguments, and gives it a slice.
+/// Makes a process that runs the program `name` of the archive, with arguments, and gives it a
+/// slice.
 ///
 /// The process finds its name and the arguments in [`args`](crate::args), as they are: any of them
 /// may hold any characters, blanks too, or be empty. Together they may take [`arguments::BYTES`],

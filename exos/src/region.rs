@@ -1,7 +1,8 @@
 //! Memory by the page: ranges of addresses that a program owns and maps as it likes.
 //!
-//! Words in a region are reached by single loads and stores, so a program can let them raise exceptions. No Rust object ever
-//! lies in one, so whatever its pages are mapped to, nothing else is harmed.
+//! Words in a region are reached by single loads and stores, so a program can let them raise
+//! exceptions. No Rust object ever lies in one, so whatever its pages are mapped to, nothing else
+//! is harmed.
 
 use crate::interrupts::masked;
 use crate::layout;
@@ -38,8 +39,8 @@ impl Frame {
         memory::allocate(frame).map(Frame)
     }
 
-    /// The frame with this number, to which another environment has granted this one rights. (If it has not, mapping it
-    /// succeeds, and touching it faults.)
+    /// The frame with this number, to which another environment has granted this one rights. (If it
+    /// has not, mapping it succeeds, and touching it faults.)
     pub fn shared(frame: u32) -> Frame {
         Frame(frame)
     }
@@ -52,8 +53,8 @@ impl Frame {
         memory::grant(self.0, with, rights.map_or(0, protection))
     }
 
-    /// Lets an environment, of which this one is a writer, or which accepts it, have a share of it, which is its own as
-    /// much as this one's.
+    /// Lets an environment, of which this one is a writer, or which accepts it, have a share of it,
+    /// which is its own as much as this one's.
     ///
     /// # Errors
     /// Those of the kernel's call `p_share`.
@@ -86,7 +87,8 @@ fn protection(rights: Rights) -> u32 {
 }
 
 impl Drop for Frame {
-    /// Gives the frame back. The kernel breaks every binding to it; touching a page that is still mapped to it then faults.
+    /// Gives the frame back. The kernel breaks every binding to it; touching a page that is still
+    /// mapped to it then faults.
     fn drop(&mut self) {
         memory::give_back(self.0);
     }
@@ -102,7 +104,8 @@ pub struct Region {
 static RESERVED: Cell<u32> = Cell::new(0);
 
 impl Region {
-    /// Reserves `count` pages of addresses; nothing is mapped yet. The addresses are not used again.
+    /// Reserves `count` pages of addresses; nothing is mapped yet. The addresses are not used
+    /// again.
     ///
     /// # Errors
     /// [`Error::NoAddresses`] when so many are not left; [`Error::BadRange`] for no page at all.
@@ -116,7 +119,8 @@ impl Region {
         })
     }
 
-    /// Reserves the `count` pages from `start`, which must lie in [`layout::REGIONS`] behind all that was reserved before.
+    /// Reserves the `count` pages from `start`, which must lie in [`layout::REGIONS`] behind all
+    /// that was reserved before.
     ///
     /// # Errors
     /// [`Error::NotFree`], where they do not; [`Error::BadRange`].
@@ -177,8 +181,8 @@ impl Region {
         memory::PAGE_TABLE.map(self.part(page..page.saturating_add(1))?, frame, Rights::ReadOnly)
     }
 
-    /// Gives back the frames of those pages that were filled with zeros at first: their contents are lost, and they are filled so again when
-    /// they are touched next. Returns how many frames.
+    /// Gives back the frames of those pages that were filled with zeros at first: their contents
+    /// are lost, and they are filled so again when they are touched next. Returns how many frames.
     ///
     /// # Errors Those of [`PageTable::discard`](crate::page_table::PageTable::discard);
     /// [`Error::NotInRegion`].
@@ -202,8 +206,9 @@ impl Region {
         memory::PAGE_TABLE.protect(self.part(pages)?, rights)
     }
 
-    /// Loads a word with one instruction. `offset` counts bytes from the start of the region, and need not be aligned or
-    /// mapped: the load then raises an exception. 0, if its handler skips the load.
+    /// Loads a word with one instruction. `offset` counts bytes from the start of the region, and
+    /// need not be aligned or mapped: the load then raises an exception. 0, if its handler skips
+    /// the load.
     ///
     /// # Panics
     /// When the word does not lie within the region.

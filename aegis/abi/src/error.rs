@@ -3,7 +3,8 @@
 /// Declares [`Error`] with its codes, texts and conversions from one list.
 macro_rules! errors {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
-        /// Why a call failed. A failed call has changed nothing, but for what `TryAgain` and `Again` say.
+        /// Why a call failed. A failed call has changed nothing, but for what `TryAgain` and
+        /// `Again` say.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(u32)]
         pub enum Error { $($(#[$doc])* $name = $code,)* }
@@ -46,7 +47,8 @@ errors! {
     NoMemory = 9, "no frame is free";
     /// A pointer to outside user space, the kernel's memory included.
     BadPointer = 10, "pointer outside user space";
-    /// The page of the pointer has no cached binding (or no dirty one, where the call writes): insert it, call again.
+    /// The page of the pointer has no cached binding (or no dirty one, where the call writes):
+    /// insert it, call again.
     Unmapped = 11, "page of the pointer has no binding";
     /// As `Unmapped`, but for the second page that the argument runs into.
     PageEnd = 12, "argument crosses into a page without a binding";
@@ -66,7 +68,8 @@ errors! {
     NoGate = 19, "the environment has no gate, or no prologue, to be entered by";
     /// The environment's number is in use, so it cannot be allocated.
     EnvironmentTaken = 20, "environment's number is taken";
-    /// The caller's account has no environment, or no slice, left, or too few to cut another out of it.
+    /// The caller's account has no environment, or no slice, left, or too few to cut another out of
+    /// it.
     NoAllowance = 21, "the caller's account does not allow it";
     /// A slice number that is beyond `SLICES`.
     NoSuchSlice = 22, "no such slice";
@@ -76,26 +79,29 @@ errors! {
     SliceTaken = 24, "slice is taken";
     /// A protection that is none, or the owner's own.
     BadProtection = 25, "senseless protection";
-    /// A status that asks for what cannot be had; or a floating-point unit that is not there, or neither to be turned on nor off.
+    /// A status that asks for what cannot be had; or a floating-point unit that is not there, or
+    /// neither to be turned on nor off.
     BadStatus = 26, "status cannot be had";
-    /// No frame is free, but the caller owns fewer than are reserved for it, and another environment was asked for some: yield, and call again.
-    /// (That it waits is noted.)
+    /// No frame is free, but the caller owns fewer than are reserved for it, and another
+    /// environment was asked for some: yield, and call again. (That it waits is noted.)
     TryAgain = 27, "no frame is free yet";
     /// Windows to resume in that are misaligned, leave user space, or do not lie in one page.
     BadResume = 28, "windows to resume in are misaligned or leave their page";
     /// The environment has not started, and only a writer of it starts it.
     NotStarted = 29, "the environment has not started";
-    /// The environment was switched by hand: it must have the processor before anything can be transferred to it.
+    /// The environment was switched by hand: it must have the processor before anything can be
+    /// transferred to it.
     Suspended = 30, "the environment is suspended";
-    /// The slice owes turns, or is over and not given up, or a transfer waits for it: it is freed or allocated later.
+    /// The slice owes turns, or is over and not given up, or a transfer waits for it: it is freed
+    /// or allocated later.
     Owing = 31, "the slice owes turns";
-    /// The call has done a part of its work, as much as the kernel does at once: make it again, with the same
-    /// arguments.
+    /// The call has done a part of its work, as much as the kernel does at once: make it again,
+    /// with the same arguments.
     Again = 32, "more of the same call is to be done";
     /// The environment holds a share of the frame, which nobody withdraws.
     Shared = 33, "the environment holds a share of the frame";
-    /// Another environment, which holds a share of the frame too, has granted rights to it, and has not withdrawn
-    /// them yet.
+    /// Another environment, which holds a share of the frame too, has granted rights to it, and has
+    /// not withdrawn them yet.
     Granted = 34, "another environment's grants of the frame stand";
     /// The environment takes no frames, or fewer, from the caller.
     NotAccepted = 35, "the environment accepts no such frames";

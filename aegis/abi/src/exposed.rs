@@ -1,7 +1,9 @@
-//! The kernel's tables as every program may read them (thesis .10, figure 9-4): the very memory that the kernel works on.
+//! The kernel's tables as every program may read them (thesis .10, figure 9-4): the very memory
+//! that the kernel works on.
 //!
-//! A program asks where they are by the call `read_exposed_info`, maps their frames read-only, and then looks without a call. What it reads
-//! may change at any tick; it is for information, and no promise.
+//! A program asks where they are by the call `read_exposed_info`, maps their frames read-only, and
+//! then looks without a call. What it reads may change at any tick; it is for information, and no
+//! promise.
 
 use crate::Pid;
 use crate::limits::{PAGE_BYTES, PAGE_SHIFT};
@@ -12,13 +14,14 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Frame {
-    /// The environments that may read it, a bit each: those with a share or a grant. A public frame of the
-    /// kernel has all.
+    /// The environments that may read it, a bit each: those with a share or a grant. A public frame
+    /// of the kernel has all.
     pub readers: u64,
     /// The environments that may write it, all of them readers.
     pub writers: u64,
-    /// The environments that hold a share of it. One that is giving up its share is no reader any more, and lines of it
-    /// may name the frame as long as it stands here. The other readers hold grants.
+    /// The environments that hold a share of it. One that is giving up its share is no reader any
+    /// more, and lines of it may name the frame as long as it stands here. The other readers hold
+    /// grants.
     pub sharers: u64,
     /// STLB halves, guaranteed mappings, save areas and queues that name it.
     pub bindings: u16,
@@ -79,7 +82,8 @@ pub struct Environment {
     pub pid: u32,
     /// How often the number has been given away.
     pub generation: u32,
-    /// 1 while it is suspended: it was switched by hand, and goes on there when it is entered again.
+    /// 1 while it is suspended: it was switched by hand, and goes on there when it is entered
+    /// again.
     pub suspended: u32,
     /// 1 if it has ever run.
     pub started: u32,
@@ -103,7 +107,8 @@ pub struct Account {
     pub environments: u8,
     /// Slices that may yet be allocated.
     pub slices: u8,
-    /// Environments that draw on it; 0, but for the first account: there is no account of this number.
+    /// Environments that draw on it; 0, but for the first account: there is no account of this
+    /// number.
     pub members: u8,
 }
 
@@ -140,13 +145,16 @@ impl Environment {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Slice {
-    /// The environments that may free or donate it, the owner among them, a bit each. None: the slice is free.
+    /// The environments that may free or donate it, the owner among them, a bit each. None: the
+    /// slice is free.
     pub access: u64,
     /// Number of the environment whose it is.
     pub owner: u16,
-    /// Number of the environment that runs when it begins. Written when it ends: meanwhile it is with whom transfers have brought it to.
+    /// Number of the environment that runs when it begins. Written when it ends: meanwhile it is
+    /// with whom transfers have brought it to.
     pub holder: u16,
-    /// Turns of it that are still to be skipped, one for each tick that found it overdue. A free slice may owe some, too.
+    /// Turns of it that are still to be skipped, one for each tick that found it overdue. A free
+    /// slice may owe some, too.
     pub owed: u32,
 }
 
@@ -155,8 +163,8 @@ impl Slice {
     pub const FREE: Slice = Slice { access: 0, owner: 0, holder: 0, owed: 0 };
 }
 
-/// Where something stands of which there is one for each entry of a table: number `i` in the `bytes` bytes from byte `offset` + `i` *
-/// `stride` of the memory that begins with frame `frame`.
+/// Where something stands of which there is one for each entry of a table: number `i` in the
+/// `bytes` bytes from byte `offset` + `i` * `stride` of the memory that begins with frame `frame`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Column {
@@ -196,8 +204,9 @@ impl Column {
     }
 }
 
-/// Where each of the kernel's tables stands, by the names of figure 9-4. What has no table of its own here is a column of another's: a set
-/// of environments is a word of a bit each, so a count of references is the number of its bits, and what is free has none.
+/// Where each of the kernel's tables stands, by the names of figure 9-4. What has no table of its
+/// own here is a column of another's: a set of environments is a word of a bit each, so a count of
+/// references is the number of its bits, and what is free has none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ExposedInfo {
@@ -231,7 +240,8 @@ pub struct ExposedInfo {
     pub s_map: Column,
     /// The accounts: [`Account`]. (Not in the thesis.)
     pub account: Column,
-    /// Whose each address space identifier is, which is the number of its environment: [`Environment::pid`].
+    /// Whose each address space identifier is, which is the number of its environment:
+    /// [`Environment::pid`].
     pub cmap: Column,
     /// Which identifiers are in use: the same.
     pub c_map: Column,

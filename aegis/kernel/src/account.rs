@@ -1,11 +1,11 @@
 //! Accounts: how many environments and slices may be made.
 //!
-//! An environment draws on an account, or on none. Whoever makes another gives it an account that is
-//! cut out of its own, or lets it draw on the same one. The number of an environment is charged to
-//! the account of its maker until it can be given again; a slice, to that of whoever allocated it,
-//! until it is free. When no environment draws on an account any more, what is left of it, and what
-//! will come back to it, goes to the account that it was cut out of. The first account outlives the
-//! first environment.
+//! An environment draws on an account, or on none. Whoever makes another gives it an account that
+//! is cut out of its own, or lets it draw on the same one. The number of an environment is charged
+//! to the account of its maker until it can be given again; a slice, to that of whoever allocated
+//! it, until it is free. When no environment draws on an account any more, what is left of it, and
+//! what will come back to it, goes to the account that it was cut out of. The first account
+//! outlives the first environment.
 //!
 //! A reference that keeps the name of the dead counts as an environment, too. So whoever is granted
 //! environments finds numbers for them.
@@ -58,7 +58,8 @@ impl Cut {
 }
 
 impl Accounts {
-    /// The first account, with everything but the first environment and the first slice, which it has already.
+    /// The first account, with everything but the first environment and the first slice, which it
+    /// has already.
     pub const fn new() -> Accounts {
         let mut table = [Account::UNUSED; ACCOUNTS];
         table[ROOT as usize] =
@@ -104,7 +105,8 @@ impl Accounts {
         }
     }
 
-    /// The account for the child of an environment that draws on `account`, which pays for that. It has one member.
+    /// The account for the child of an environment that draws on `account`, which pays for that. It
+    /// has one member.
     pub fn open(&mut self, account: u8, cut: Cut) -> u8 {
         let opened = match cut {
             Cut::Shared => account,
@@ -129,7 +131,8 @@ impl Accounts {
         self.table[usize::from(account)].members += 1;
     }
 
-    /// An environment less draws on an account. If it was the last, and the account ends, says what takes its place.
+    /// An environment less draws on an account. If it was the last, and the account ends, says what
+    /// takes its place.
     fn leave(&mut self, account: u8) -> Option<u8> {
         let ended = self.table.get_mut(usize::from(account))?;
         ended.members -= 1;
@@ -168,8 +171,8 @@ impl<M: Machine> Kernel<M> {
         self.slices.move_charges(account, heir);
     }
 
-    /// Gives back what the number of a dead environment was charged with, as far as those who hold references to it pay
-    /// for it themselves.
+    /// Gives back what the number of a dead environment was charged with, as far as those who hold
+    /// references to it pay for it themselves.
     pub(crate) fn refund_number(&mut self, number: usize) {
         let record = &mut self.environments[number].record;
         if record.references & !record.paying == 0 {

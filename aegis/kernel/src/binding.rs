@@ -66,8 +66,9 @@ impl<M: Machine> Kernel<M> {
         Ok(first..end.min(first + RANGE_PAGES))
     }
 
-    /// Binds a page of the running environment that missed, under its guaranteed mapping, and with it the other page of the pair, if that is
-    /// guaranteed too. So who resumes without the kernel has the code at hand as soon as the slot.
+    /// Binds a page of the running environment that missed, under its guaranteed mapping, and with
+    /// it the other page of the pair, if that is guaranteed too. So who resumes without the kernel
+    /// has the code at hand as soon as the slot.
     pub(crate) fn bind_guaranteed(&mut self, context: u32, half: usize, lo: Lo) {
         let first = M::Geometry::va(context) >> PAGE_SHIFT;
         for other in (0..M::Geometry::PAGES).filter(|&other| other != half) {
@@ -84,7 +85,8 @@ impl<M: Machine> Kernel<M> {
         self.machine.tlb_write(asid::<M::Geometry>(self.machine.current()), context, registers);
     }
 
-    /// Puts a page of the running environment into the STLB; what the hardware TLB is to hold for its pair.
+    /// Puts a page of the running environment into the STLB; what the hardware TLB is to hold for
+    /// its pair.
     fn insert(&mut self, context: u32, half: usize, lo: Lo) -> Registers {
         let current = self.current();
         let Kernel { machine, frames, lines, .. } = self;
@@ -120,8 +122,8 @@ impl<M: Machine> Kernel<M> {
     }
 }
 
-/// Replaces the valid halves of one line of environment `number` by what `edit` makes of them, in the hardware TLB and in
-/// the frames' counts; the caller does it in the STLB.
+/// Replaces the valid halves of one line of environment `number` by what `edit` makes of them, in
+/// the hardware TLB and in the frames' counts; the caller does it in the STLB.
 pub(crate) fn edit_line<M: Machine>(
     machine: &M,
     frames: &mut Frames,

@@ -2,8 +2,8 @@
 
 /// Work that may still be done within one stay in the kernel, in units of about an instruction.
 ///
-/// A job that may be long spends it piece by piece, and stops, to be continued later, when nothing is left. The last
-/// piece may exceed what is left, so a piece is short.
+/// A job that may be long spends it piece by piece, and stops, to be continued later, when nothing
+/// is left. The last piece may exceed what is left, so a piece is short.
 #[derive(Debug)]
 pub struct Budget(i32);
 

@@ -320,7 +320,8 @@ impl<M: Machine> Calls for Kernel<M> {
 }
 
 impl<M: Machine> Kernel<M> {
-    /// Checks the context at a pointer against the rights of the running environment, and makes a draft of it.
+    /// Checks the context at a pointer against the rights of the running environment, and makes a
+    /// draft of it.
     fn check_context(&mut self, env: UserPtr) -> Result<(), Error> {
         if !env.get().is_multiple_of(align_of::<Env>() as u32) {
             return Err(Error::Misaligned);
@@ -339,7 +340,8 @@ impl<M: Machine> Kernel<M> {
         if may { Ok(n) } else { Err(Error::NotPermitted) }
     }
 
-    /// Takes the reference of environment `holder` to `number` away, and with the last one the environment.
+    /// Takes the reference of environment `holder` to `number` away, and with the last one the
+    /// environment.
     fn drop_reference(&mut self, holder: usize, number: usize) {
         self.take_reference(holder, number);
         let is_the_last = self.environments[number].record.references & !self.dying == 0;

@@ -1,9 +1,9 @@
 //! The end of environments, in two parts.
 //!
 //! At once an environment that ends loses its name, its slices, timer and input, and is entered by
-//! nothing any more, and so do those to which only it held references. It is then among the *dying*.
-//! Its lines, frames and references go piece by piece: whoever destroys it, whoever needs its number
-//! or its frames, or the idle machine works on that.
+//! nothing any more, and so do those to which only it held references. It is then among the
+//! *dying*. Its lines, frames and references go piece by piece: whoever destroys it, whoever needs
+//! its number or its frames, or the idle machine works on that.
 //!
 //! When all is gone, its number can be given to another environment, unless somebody still holds a
 //! reference to it. Numbers come again in the order in which they became free.
@@ -18,8 +18,8 @@ use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{ENV_DATA_BYTES, ENVS};
 use aegis_abi::{Error, Pid, status};
 
-/// Instructions that it takes to end an environment's references and context, about; to look through a stretch of frames;
-/// and to take one of them.
+/// Instructions that it takes to end an environment's references and context, about; to look
+/// through a stretch of frames; and to take one of them.
 const ENVIRONMENT_COST: usize = 3000;
 const STRETCH_COST: usize = 1600;
 const FRAME_COST: usize = 150;
@@ -28,8 +28,8 @@ const CHAIN_PASSES: usize = 4;
 /// Instructions that it takes to zero a frame.
 const ZEROING_COST: usize = 1400;
 
-/// Numbers that can be given to environments, in the order in which they became free. That of the first environment is
-/// not among them.
+/// Numbers that can be given to environments, in the order in which they became free. That of the
+/// first environment is not among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Numbers {
     queue: [u8; ENVS],
@@ -104,8 +104,8 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Passes the answer of an account on. Where it does not allow something, but the dead may give something back to it,
-    /// works on what is left of them.
+    /// Passes the answer of an account on. Where it does not allow something, but the dead may give
+    /// something back to it, works on what is left of them.
     pub(crate) fn unless_the_dead_pay(&mut self, answer: Result<(), Error>) -> Result<(), Error> {
         if answer.is_ok() || self.dying == 0 {
             return answer;
@@ -141,8 +141,9 @@ impl<M: Machine> Kernel<M> {
         self.end_all(1 << number);
     }
 
-    /// Ends the environments of a set, and those that live by references of theirs alone: all of these, unless they hang
-    /// together in a long chain. The rest of that ends when those before it are buried.
+    /// Ends the environments of a set, and those that live by references of theirs alone: all of
+    /// these, unless they hang together in a long chain. The rest of that ends when those before it
+    /// are buried.
     fn end_all(&mut self, set: u64) {
         let mut gone = set | self.dying;
         for pass in 0..CHAIN_PASSES {
@@ -175,8 +176,8 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Takes from the dying what is left of them, from `first` at first, as far as the budget allows. Is nothing left of
-    /// `first`, or, where it is `None`, of anybody?
+    /// Takes from the dying what is left of them, from `first` at first, as far as the budget
+    /// allows. Is nothing left of `first`, or, where it is `None`, of anybody?
     pub(crate) fn bury(&mut self, first: Option<usize>, budget: &mut Budget) -> bool {
         if let Some(number) = first.filter(|&first| self.is_dying(first))
             && !self.bury_part(number, budget)
@@ -191,7 +192,8 @@ impl<M: Machine> Kernel<M> {
         true
     }
 
-    /// Does what is due before the machine waits: takes from the dying, and by force, sweeps, and zeroes free frames.
+    /// Does what is due before the machine waits: takes from the dying, and by force, sweeps, and
+    /// zeroes free frames.
     pub(crate) fn work_while_idle(&mut self) {
         let budget = &mut Budget::new();
         self.reclaim(budget);
@@ -206,7 +208,8 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Takes from one of the dying what is left of it, as far as the budget allows. False where more is left.
+    /// Takes from one of the dying what is left of it, as far as the budget allows. False where
+    /// more is left.
     fn bury_part(&mut self, number: usize, budget: &mut Budget) -> bool {
         if budget.is_spent() {
             return false;

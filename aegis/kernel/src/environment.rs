@@ -107,8 +107,8 @@ impl Context {
         guaranteed: heapless::Vec::new(),
     };
 
-    /// Checks a context against the rights of environment `env`, and becomes it. What it is after an error is of no
-    /// meaning.
+    /// Checks a context against the rights of environment `env`, and becomes it. What it is after
+    /// an error is of no meaning.
     ///
     /// # Errors
     /// Those of the call `e_set`.
@@ -176,7 +176,8 @@ impl Context {
         self.guaranteed.iter().map(|mapping| mapping.page)
     }
 
-    /// The places in memory to which the kernel writes for the environment: save areas, queue and vector.
+    /// The places in memory to which the kernel writes for the environment: save areas, queue and
+    /// vector.
     pub fn places(&mut self) -> [&mut Option<u32>; 5] {
         [&mut self.tlbx, &mut self.genx, &mut self.intx, &mut self.queue, &mut self.vector]
     }
@@ -188,7 +189,8 @@ impl Context {
         places.map(|address| (address >> PAGE_SHIFT, Right::Write)).chain(mappings)
     }
 
-    /// The frames that the context names, with the right that it needs: those that it binds, and the reserved ones.
+    /// The frames that the context names, with the right that it needs: those that it binds, and
+    /// the reserved ones.
     pub fn named(&self) -> impl Iterator<Item = (u32, Right)> {
         let reserved = self.reserved.iter().filter(|&&frame| frame != Env::NO_FRAME);
         self.bound().chain(reserved.map(|&frame| (frame, Right::Read)))
@@ -309,8 +311,8 @@ impl Environment {
         self.record.pid()
     }
 
-    /// What its exceptions are dispatched from. Its gates are closed until it has started, and while it is
-    /// suspended.
+    /// What its exceptions are dispatched from. Its gates are closed until it has started, and
+    /// while it is suspended.
     pub fn block(&self) -> Option<Block> {
         let Context { tlbx, genx, xh, .. } = self.context;
         let is_suspended = self.record.suspended != 0;

@@ -38,8 +38,8 @@ pub struct Frames {
     free: u32,
     /// Frames without shares that are not free yet.
     parting: u32,
-    /// The first free frames of two lists, by whether they may hold something; 0: none. Both lists lie in the
-    /// records.
+    /// The first free frames of two lists, by whether they may hold something; 0: none. Both lists
+    /// lie in the records.
     first: [u16; 2],
     /// Shares that each environment holds.
     shares: [u32; ENVS],
@@ -63,8 +63,8 @@ impl Frames {
         }
     }
 
-    /// Takes over `total` frames, at most `FRAMES`. Those for which `kernel` says so are the kernel's; frame 0 must be among
-    /// them. The rest is free, the lowest to be given away first.
+    /// Takes over `total` frames, at most `FRAMES`. Those for which `kernel` says so are the
+    /// kernel's; frame 0 must be among them. The rest is free, the lowest to be given away first.
     pub fn take_over(&mut self, total: u32, kernel: impl Fn(u32) -> bool) {
         self.total = total.min(FRAMES as u32);
         for n in (0..self.total).rev() {
@@ -140,7 +140,8 @@ impl Frames {
         }
     }
 
-    /// Checks that frame `n` exists and is not the kernel's, and that `env` has any right to it, or a share.
+    /// Checks that frame `n` exists and is not the kernel's, and that `env` has any right to it, or
+    /// a share.
     #[inline]
     pub fn check_holder(&self, env: usize, n: u32) -> Result<(), Error> {
         if n >= self.total {
@@ -181,7 +182,8 @@ impl Frames {
         self.table[n as usize].sharers
     }
 
-    /// The environments to which rights to frame `n`, which is not the kernel's, were granted, a bit each.
+    /// The environments to which rights to frame `n`, which is not the kernel's, were granted, a
+    /// bit each.
     pub fn grantees(&self, n: u32) -> u64 {
         self.holders(n) & !self.sharers(n)
     }
@@ -189,8 +191,8 @@ impl Frames {
     /// A free frame: `wanted`, or the first on the lists, zeroed ones before others.
     ///
     /// # Errors
-    /// `NoSuchFrame`, `FrameTaken`, `NoMemory`; `Again` for a frame that bindings still name, though nobody has a
-    /// share of it.
+    /// `NoSuchFrame`, `FrameTaken`, `NoMemory`; `Again` for a frame that bindings still name,
+    /// though nobody has a share of it.
     pub fn choose(&self, wanted: Option<u32>) -> Result<u32, Error> {
         match wanted {
             Some(n) if n >= self.total => Err(Error::NoSuchFrame),
@@ -214,7 +216,8 @@ impl Frames {
         Err(Error::NoMemory)
     }
 
-    /// Gives frame `n`, which is free, to `env`, with the only share. Says whether it must be zeroed first.
+    /// Gives frame `n`, which is free, to `env`, with the only share. Says whether it must be
+    /// zeroed first.
     pub fn give(&mut self, env: usize, n: u32) -> bool {
         self.unlink(n);
         let frame = &mut self.table[n as usize];
@@ -238,8 +241,8 @@ impl Frames {
         self.link(n);
     }
 
-    /// Lets `env` have a share of frame `n`, of which there are shares, with this right in place of what it had. Whoever
-    /// holds the only one keeps every right.
+    /// Lets `env` have a share of frame `n`, of which there are shares, with this right in place of
+    /// what it had. Whoever holds the only one keeps every right.
     pub fn share(&mut self, env: usize, n: u32, right: Right) {
         self.set_right(env, n, right);
         let frame = &mut self.table[n as usize];
@@ -248,7 +251,8 @@ impl Frames {
         complete(frame);
     }
 
-    /// Grants `env` a right to frame `n`, in place of what it had, in the name of `owner`, which holds a share.
+    /// Grants `env` a right to frame `n`, in place of what it had, in the name of `owner`, which
+    /// holds a share.
     pub fn grant(&mut self, owner: usize, env: usize, n: u32, right: Right) {
         self.table[n as usize].set_owner(Owner::Environment(owner));
         self.set_right(env, n, right);
@@ -276,9 +280,9 @@ impl Frames {
         self.shares[env]
     }
 
-    /// Takes from `env` every right to frame `n`, and the share, if it holds one; what it has granted has been
-    /// withdrawn before. When no share is left, the frame is free, or will be with the last binding. A frame of the
-    /// kernel's stays as it is.
+    /// Takes from `env` every right to frame `n`, and the share, if it holds one; what it has
+    /// granted has been withdrawn before. When no share is left, the frame is free, or will be with
+    /// the last binding. A frame of the kernel's stays as it is.
     pub fn leave(&mut self, env: usize, n: u32) {
         let frame = &mut self.table[n as usize];
         if frame.owner() == Owner::Kernel {
@@ -316,7 +320,8 @@ impl Frames {
         Some(start as u32..(start + STRETCH).min(self.total as usize) as u32)
     }
 
-    /// Notes that `env` has no right to any frame of the stretch in which `n` lies, the public ones aside.
+    /// Notes that `env` has no right to any frame of the stretch in which `n` lies, the public ones
+    /// aside.
     pub fn leave_stretch(&mut self, env: usize, n: u32) {
         self.marks.unmark(env, n as usize / STRETCH);
     }
@@ -326,7 +331,8 @@ impl Frames {
         self.marks.is_marked(env, n as usize / STRETCH)
     }
 
-    /// Has `env` any right to frame `n`, which exists, or a share of it, and is it not the kernel's?
+    /// Has `env` any right to frame `n`, which exists, or a share of it, and is it not the
+    /// kernel's?
     pub fn is_held(&self, env: usize, n: u32) -> bool {
         (self.has(env, n, Right::Read) || self.shares(env, n)) && self.owner(n) != Owner::Kernel
     }

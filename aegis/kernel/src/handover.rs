@@ -95,8 +95,8 @@ impl<M: Machine> Kernel<M> {
     /// the next one. Does not return on hardware, unless the transfer is refused.
     ///
     /// # Errors
-    /// As for a transfer in time; `Suspended` also where another transfer waits for the slice, or the
-    /// slice is somebody else's by now.
+    /// As for a transfer in time; `Suspended` also where another transfer waits for the slice, or
+    /// the slice is somebody else's by now.
     pub fn transfer_late(&mut self, callee: Pid, synchronous: bool) -> Result<(), Error> {
         let position = self.schedule.position;
         let number = self.lookup(callee)?;

@@ -32,8 +32,8 @@ const PAGE_COST: usize = 250;
 /// Number of the first environment: it alone may power the machine off.
 pub const FIRST: usize = 0;
 
-/// All that the kernel knows. The small fields come first, where an instruction's offset reaches them, and then the frames, for the
-/// shortest calls.
+/// All that the kernel knows. The small fields come first, where an instruction's offset reaches
+/// them, and then the frames, for the shortest calls.
 #[repr(C)]
 pub struct Kernel<M> {
     pub(crate) machine: M,
@@ -43,7 +43,8 @@ pub struct Kernel<M> {
     pub(crate) input: Focus,
     /// The console's input waits in the device, which does not interrupt: there is no room for it.
     pub(crate) input_waits: bool,
-    /// Why the running environment is to be called up when the interrupt that is being answered has been.
+    /// Why the running environment is to be called up when the interrupt that is being answered has
+    /// been.
     pub(crate) due: Option<Due>,
     /// The environment whose registers are in the floating-point unit.
     pub(crate) fpu_user: Option<usize>,
@@ -112,11 +113,13 @@ impl<M: Machine> Kernel<M> {
         dispatch(self, number, arguments)
     }
 
-    /// Answers a TLB miss of the running environment at `address` that the refill sequence could not answer: STLB,
-    /// overflow buffer, guaranteed mapping, application, in this order (thesis 3.1.1).
+    /// Answers a TLB miss of the running environment at `address` that the refill sequence could
+    /// not answer: STLB, overflow buffer, guaranteed mapping, application, in this order (thesis
+    /// 3.1.1).
     ///
-    /// A hit in the STLB is possible here, after a reference to the invalid half of a live entry. An environment whose handler for misses
-    /// is missing itself is destroyed: then this does not return on hardware.
+    /// A hit in the STLB is possible here, after a reference to the invalid half of a live entry.
+    /// An environment whose handler for misses is missing itself is destroyed: then this does not
+    /// return on hardware.
     pub fn miss(&mut self, address: u32) -> Miss {
         let context = self.context_register(address);
         let half = M::Geometry::half(address);
@@ -136,7 +139,8 @@ impl<M: Machine> Kernel<M> {
                 Miss::Refilled
             }
             None => {
-                // Its handler misses itself: that would go on for ever, and GXemul would find no moment for an interrupt in it.
+                // Its handler misses itself: that would go on for ever, and GXemul would find no
+                // moment for an interrupt in it.
                 if address != 0 && address == self.environment().context.xh[TLB_LOAD] {
                     self.unhandled(TLB_LOAD as u32, address, address);
                 }
@@ -151,7 +155,8 @@ impl<M: Machine> Kernel<M> {
         self.environment().context.windows.restart(pc)
     }
 
-    /// Destroys the running environment, which met an exception that it cannot handle. Does not return on hardware.
+    /// Destroys the running environment, which met an exception that it cannot handle. Does not
+    /// return on hardware.
     pub fn unhandled(&mut self, exception: u32, pc: u32, address: u32) {
         let number = self.current();
         log::error!(
@@ -208,7 +213,8 @@ impl<M: Machine> Kernel<M> {
         if self.may_write(number) { Ok(number) } else { Err(Error::NotPermitted) }
     }
 
-    /// The process tag of environment `number`, also of a dying one, in the place that it has in Context.
+    /// The process tag of environment `number`, also of a dying one, in the place that it has in
+    /// Context.
     pub(crate) fn tag(&self, number: usize) -> u32 {
         let Record { pid, generation, .. } = self.environments[number].record;
         let pid = if pid != 0 { Pid(pid) } else { crate::name::pid::<M::Geometry>(number, generation) };
@@ -220,9 +226,10 @@ impl<M: Machine> Kernel<M> {
         M::Geometry::context(self.tag(self.current()), address)
     }
 
-    /// Brings an environment to life under the context that has been checked last, with a share of each frame that this
-    /// names. Its number must be free. `creator` may change it, and holds the reference. It draws on `account`, where it
-    /// is a member, and its number is charged to `payer`.
+    /// Brings an environment to life under the context that has been checked last, with a share of
+    /// each frame that this names. Its number must be free. `creator` may change it, and holds the
+    /// reference. It draws on `account`, where it is a member, and its number is charged to
+    /// `payer`.
     pub(crate) fn create(&mut self, number: usize, creator: usize, [account, payer]: [u8; 2]) -> Pid {
         let Kernel { draft, frames, environments, .. } = self;
         for (frame, right) in draft.named() {
@@ -264,9 +271,9 @@ impl<M: Machine> Kernel<M> {
         self.set_block(number);
     }
 
-    /// Deletes what environment `number` has cached for the pages that its context guarantees, and the one that has been
-    /// checked last. (What was cached on an old guarantee, or before a new one, would no longer hold. Guarantees are
-    /// refilled.)
+    /// Deletes what environment `number` has cached for the pages that its context guarantees, and
+    /// the one that has been checked last. (What was cached on an old guarantee, or before a new
+    /// one, would no longer hold. Guarantees are refilled.)
     ///
     /// # Errors
     /// `Again`, where the budget does not suffice.

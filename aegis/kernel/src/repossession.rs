@@ -3,9 +3,10 @@
 //! Frames are taken one by one, and each from its holders one by one, those with grants first, so
 //! that no stay in the kernel is long: whoever waits for the frames, or the idle machine, goes on.
 //! Shares are taken alone, and of an environment's shares first those that are not shared, from the
-//! highest number down, unless its repossession vector prefers others of them. What a holder of a share has
-//! named as reserved is not taken, nor what is shared by one that holds no more than its reservation. Each holder finds in its vector what it has lost, so that it can
-//! mend its page table, and the contents at a place that it has named there.
+//! highest number down, unless its repossession vector prefers others of them. What a holder of a
+//! share has named as reserved is not taken, nor what is shared by one that holds no more than its
+//! reservation. Each holder finds in its vector what it has lost, so that it can mend its page
+//! table, and the contents at a place that it has named there.
 
 use crate::Kernel;
 use crate::budget::Budget;
@@ -18,8 +19,8 @@ use aegis_abi::{Repossessed, RepossessionVector};
 use core::mem::offset_of;
 use zerocopy::IntoBytes;
 
-/// Instructions that it takes to look at a frame, about, and at each that shares it; to take one from a holder, and tell
-/// that; and to copy its contents.
+/// Instructions that it takes to look at a frame, about, and at each that shares it; to take one
+/// from a holder, and tell that; and to copy its contents.
 const LOOK_COST: usize = 30;
 const SHARER_COST: usize = 40;
 const HOLDER_COST: usize = 1500;
@@ -107,8 +108,8 @@ impl<M: Machine> Kernel<M> {
         self.revocation.force = Some(force);
     }
 
-    /// A frame that may be taken: of the one who was asked, and where that has no more, of whoever is furthest above. (It
-    /// may have passed on what it was to give up.)
+    /// A frame that may be taken: of the one who was asked, and where that has no more, of whoever
+    /// is furthest above. (It may have passed on what it was to give up.)
     fn find_victim(&self, force: &mut Force, budget: &mut Budget) -> Found {
         loop {
             let asked = force.asked.filter(|&asked| self.surplus(asked) > 0 && force.exhausted >> asked & 1 == 0);
@@ -153,7 +154,8 @@ impl<M: Machine> Kernel<M> {
         self.frames.shares(number, n) && !self.is_reserved(n)
     }
 
-    /// Has a holder of a share of frame `n` named it as reserved, or does it hold no more than its reservation?
+    /// Has a holder of a share of frame `n` named it as reserved, or does it hold no more than its
+    /// reservation?
     fn is_reserved(&self, n: u32) -> bool {
         let mut sharers = self.frames.sharers(n);
         while sharers != 0 {
@@ -173,8 +175,8 @@ impl<M: Machine> Kernel<M> {
         Some(entry.frame).filter(|&n| n != 0 && n < self.frames.total() && is_its_alone(n))
     }
 
-    /// Goes on with taking frame `n`: from one of its holders, and when all have lost their rights, and no line names it,
-    /// their shares. False where it has been taken.
+    /// Goes on with taking frame `n`: from one of its holders, and when all have lost their rights,
+    /// and no line names it, their shares. False where it has been taken.
     fn take_a_part(&mut self, n: u32, budget: &mut Budget) -> bool {
         let (grantees, sharers) = (self.frames.grantees(n), self.frames.sharers(n) & self.frames.holders(n));
         let holders = if grantees != 0 { grantees } else { sharers };
@@ -205,7 +207,8 @@ impl<M: Machine> Kernel<M> {
         false
     }
 
-    /// The next entry of an environment's vector and its physical address, if there is one and it has been prepared.
+    /// The next entry of an environment's vector and its physical address, if there is one and it
+    /// has been prepared.
     fn next_entry(&self, number: usize) -> Option<(u32, Repossessed)> {
         let environment = &self.environments[number];
         let vector = environment.context.vector?;
@@ -221,7 +224,8 @@ impl<M: Machine> Kernel<M> {
         Some((address, entry))
     }
 
-    /// Notes in an environment's vector that frame `n` is taken, and saves the contents where it wants them.
+    /// Notes in an environment's vector that frame `n` is taken, and saves the contents where it
+    /// wants them.
     fn record(&mut self, number: usize, n: u32, budget: &mut Budget) {
         let Some(vector) = self.environments[number].context.vector else { return };
         let (word, count) = match self.next_entry(number) {

@@ -1,12 +1,13 @@
 //! Visible revocation of frames (thesis 2.4).
 //!
-//! Every environment may hold shares of [`RESERVED_FRAMES`] frames, whatever others do. When one that has fewer asks for any frame
-//! and none is free, it is told to try again, and the environment that is furthest above its own is asked to give up as
-//! many as are missing: it alone knows which. If there are too few when two of its slices are over, frames are taken
-//! from it by force ([`repossession`](crate::repossession)).
+//! Every environment may hold shares of [`RESERVED_FRAMES`] frames, whatever others do. When one
+//! that has fewer asks for any frame and none is free, it is told to try again, and the environment
+//! that is furthest above its own is asked to give up as many as are missing: it alone knows which.
+//! If there are too few when two of its slices are over, frames are taken from it by force
+//! ([`repossession`](crate::repossession)).
 //!
-//! What is left of the dead is taken before anybody living is asked. Frames that are free while somebody waits for them
-//! are given to those below their reservation only.
+//! What is left of the dead is taken before anybody living is asked. Frames that are free while
+//! somebody waits for them are given to those below their reservation only.
 
 use crate::Kernel;
 use crate::budget::Budget;
@@ -23,7 +24,8 @@ const RESERVATION: u32 = RESERVED_FRAMES as u32;
 /// Who wants frames, who was asked for them, and from whom they are being taken.
 #[derive(Debug, Default)]
 pub(crate) struct Revocation {
-    /// The environments that were told to try again, a bit each, until they own what is reserved for them.
+    /// The environments that were told to try again, a bit each, until they own what is reserved
+    /// for them.
     pub waiting: u64,
     request: Option<Request>,
     /// Frames that are being taken by force.
@@ -141,7 +143,8 @@ impl<M: Machine> Kernel<M> {
     /// Environment `number` has allocated frame `n`.
     pub(crate) fn served(&mut self, number: usize, n: u32) {
         if let Some(force) = &mut self.revocation.force {
-            // It was given up before all had lost it, and is not to be taken from whoever has it now.
+            // It was given up before all had lost it, and is not to be taken from whoever has it
+            // now.
             force.spare(n);
         }
         self.is_served(number);
@@ -181,7 +184,8 @@ impl<M: Machine> Kernel<M> {
         self.promised().saturating_sub(self.frames.free() + self.frames.parting())
     }
 
-    /// Environment `number`, below its reservation, finds no frame: somebody is asked, unless somebody has been already.
+    /// Environment `number`, below its reservation, finds no frame: somebody is asked, unless
+    /// somebody has been already.
     fn demand(&mut self, number: usize) -> Result<(), Error> {
         let is_taking = self.revocation.force.is_some();
         let asked = match self.revocation.request {
@@ -227,8 +231,8 @@ impl<M: Machine> Kernel<M> {
         self.frames.owned(number).saturating_sub(RESERVATION)
     }
 
-    /// The environment that holds the most shares above its reservation, of those that are not in a set. Of equals, the
-    /// lowest.
+    /// The environment that holds the most shares above its reservation, of those that are not in a
+    /// set. Of equals, the lowest.
     pub(crate) fn furthest_above(&self, without: u64) -> Option<usize> {
         let candidates = (0..ENVS).filter(|&number| without >> number & 1 == 0 && self.is_alive(number));
         let surplus = candidates.map(|number| (self.surplus(number), number));

@@ -122,8 +122,8 @@ impl<M: Machine> Kernel<M> {
         self.schedule.overdue
     }
 
-    /// The slice that pays for what the current one is overdue: that, or, where it was freed, one of
-    /// whoever runs.
+    /// The slice that pays for what the current one is overdue: that, or, where it was freed, one
+    /// of whoever runs.
     fn debtor(&self) -> usize {
         let position = self.schedule.position;
         let current = self.current();
@@ -194,7 +194,8 @@ impl<M: Machine> Kernel<M> {
     /// which is so paid, and those that nobody can be entered for.
     fn next_slice(&mut self) -> Option<usize> {
         let mut position = self.schedule.position;
-        // Slices in a row that nobody can be entered for. It ends: each other step but the last pays.
+        // Slices in a row that nobody can be entered for. It ends: each other step but the last
+        // pays.
         let mut closed = 0;
         while closed <= SLICES {
             position = self.slices.after(position)?;

@@ -1,8 +1,8 @@
 //! Passing frames on: grants, shares, and gifts (figure 9-5 has grants alone).
 //!
 //! Nobody gets a share without consent: who passes one on is a writer of the receiver, or the
-//! receiver has said that it accepts so many frames from it. Grants need none, as they cost nothing.
-//! Only who holds a share passes anything on, and no more than it has itself.
+//! receiver has said that it accepts so many frames from it. Grants need none, as they cost
+//! nothing. Only who holds a share passes anything on, and no more than it has itself.
 
 use crate::Kernel;
 use crate::budget::Budget;
@@ -21,7 +21,8 @@ const FRAME_COST: usize = 900;
 type List = Vec<u32, LIST_FRAMES>;
 
 impl<M: Machine> Kernel<M> {
-    /// The running environment gives up its share of frame `n`, or the rights that it was granted, one of which it has.
+    /// The running environment gives up its share of frame `n`, or the rights that it was granted,
+    /// one of which it has.
     #[inline(never)]
     pub(crate) fn leave_frame(&mut self, n: u32) -> Result<(), Error> {
         let current = self.current();
@@ -42,10 +43,11 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    /// Environment `number` has no right to frame `n` any more, and nothing granted, though it holds a share yet.
+    /// Environment `number` has no right to frame `n` any more, and nothing granted, though it
+    /// holds a share yet.
     ///
-    /// The share goes last, when no line of the environment names the frame: whoever is left with the frame sees by that
-    /// that it is alone.
+    /// The share goes last, when no line of the environment names the frame: whoever is left with
+    /// the frame sees by that that it is alone.
     pub(crate) fn part(&mut self, number: usize, n: u32, by: usize) {
         self.change_rights(number, n, by, |frames| frames.part(number, n));
     }
@@ -74,8 +76,8 @@ impl<M: Machine> Kernel<M> {
         self.sweep_or_again(&mut Budget::new())
     }
 
-    /// Why the running environment grants nothing of frame `n`. Of the dead nothing is to stand in the way: what is left of
-    /// them is worked on.
+    /// Why the running environment grants nothing of frame `n`. Of the dead nothing is to stand in
+    /// the way: what is left of them is worked on.
     #[cold]
     fn refuse_grant(&mut self, n: u32) -> Error {
         let owner = if let Owner::Environment(owner) = self.frames.owner(n) { 1 << owner } else { 0 };
@@ -147,7 +149,8 @@ impl<M: Machine> Kernel<M> {
         Ok(shared)
     }
 
-    /// Lets environment `number` have a share of frame `n`, with this right in place of what it had.
+    /// Lets environment `number` have a share of frame `n`, with this right in place of what it
+    /// had.
     fn let_join(&mut self, number: usize, n: u32, right: Right) {
         let current = self.current();
         let is_new = !self.frames.shares(number, n);
@@ -163,8 +166,8 @@ impl<M: Machine> Kernel<M> {
         if self.frames.has(number, n, Right::Write) { Right::Write } else { Right::Read }
     }
 
-    /// Checks that environment `number` gets shares of frames from the running one with the leave of somebody who may give
-    /// it.
+    /// Checks that environment `number` gets shares of frames from the running one with the leave
+    /// of somebody who may give it.
     fn check_accepted(&self, number: usize, list: &List) -> Result<(), Error> {
         let Accepted { from, frames } = self.environments[number].accepted;
         let count = list.iter().filter(|&&n| !self.frames.shares(number, n)).count();

@@ -1,5 +1,5 @@
-//! Time slices (thesis .7, figure 9-1): a vector of them, each a resource like a frame, with an owner and an access list. Position is
-//! order.
+//! Time slices (thesis .7, figure 9-1): a vector of them, each a resource like a frame, with an
+//! owner and an access list. Position is order.
 
 use crate::exposed::Paged;
 use aegis_abi::exposed;
@@ -15,7 +15,8 @@ const _: () = assert!(ENVS == u64::BITS as usize);
 pub struct Slice {
     /// Whose it is: where it goes back to when its holder dies.
     pub owner: usize,
-    /// Who runs when it begins. Written back when it ends: meanwhile it is with whom transfers have brought it to.
+    /// Who runs when it begins. Written back when it ends: meanwhile it is with whom transfers have
+    /// brought it to.
     pub holder: usize,
     /// The environments that may free or donate it, the owner among them, a bit each.
     pub access: u64,
@@ -215,9 +216,9 @@ impl Slices {
         }
     }
 
-    /// Takes the environments of a set out of everything. What they held goes back to the owner; where that was one of
-    /// them, the lowest that remains on the list becomes it, and where nobody remains, the slice is free, which `freed` is
-    /// told with the account to which it was charged.
+    /// Takes the environments of a set out of everything. What they held goes back to the owner;
+    /// where that was one of them, the lowest that remains on the list becomes it, and where nobody
+    /// remains, the slice is free, which `freed` is told with the account to which it was charged.
     pub fn leave(&mut self, set: u64, mut freed: impl FnMut(u8)) {
         for n in 0..SLICES {
             let slice = &mut self.table[n];

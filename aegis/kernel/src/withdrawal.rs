@@ -4,8 +4,8 @@
 //! kernel writes through save areas and queues. The lines of the software TLB go a stretch at a
 //! time, in a *sweep* of the environment's lines, which removes those that rest on no right any
 //! more, whatever frames they name. A call that withdraws answers `Again` until the sweeps are done
-//! that it awaits, its own and those of whoever has lost rights by it; a frame without shares becomes
-//! free with its last binding.
+//! that it awaits, its own and those of whoever has lost rights by it; a frame without shares
+//! becomes free with its last binding.
 //!
 //! Between two stays of a sweep, lines that rest on no right stand in stretches that have not been
 //! swept yet only: a line moves between its slot and the overflow buffer alone, and each stay of a
@@ -26,7 +26,8 @@ pub(crate) const STRETCH: usize = 16;
 /// Words of marks for the software TLB.
 pub(crate) const LINE_MARKS: usize = SLOTS / STRETCH / 32;
 
-/// Instructions that a stretch without lines takes, about; a line more; and a grant to be withdrawn.
+/// Instructions that a stretch without lines takes, about; a line more; and a grant to be
+/// withdrawn.
 const STRETCH_COST: usize = 150;
 const LINE_COST: usize = 150;
 const GRANT_COST: usize = 800;
@@ -47,8 +48,8 @@ pub(crate) struct Sweeps {
     stale: u64,
     /// Where the sweep of each goes on: the number of a stretch.
     at: [u16; ENVS],
-    /// The sweeps that each awaits, its own and others', a bit each; in whose name rights were withdrawn awaits those of
-    /// whoever has lost them.
+    /// The sweeps that each awaits, its own and others', a bit each; in whose name rights were
+    /// withdrawn awaits those of whoever has lost them.
     awaited: [u64; AWAITING],
     /// Those of them that were under way already, and which it awaits once more.
     twice: [u64; AWAITING],
@@ -70,7 +71,8 @@ impl Sweeps {
         awaiting[by] |= 1 << number;
     }
 
-    /// The lines of environment `number` have been swept from the first stretch to the last. Is that enough?
+    /// The lines of environment `number` have been swept from the first stretch to the last. Is
+    /// that enough?
     fn pass(&mut self, number: usize) -> bool {
         let (bit, mut again) = (1 << number, 0);
         for (awaited, twice) in self.awaited.iter_mut().zip(&mut self.twice) {
@@ -101,15 +103,15 @@ pub(crate) fn stretch<G: Geometry>(context: u32) -> usize {
 }
 
 impl<M: Machine> Kernel<M> {
-    /// Takes from environment `number` every right to frame `n`, and its share. If it is the owner, its grants have been
-    /// withdrawn. `by` awaits the sweep that may be due then.
+    /// Takes from environment `number` every right to frame `n`, and its share. If it is the owner,
+    /// its grants have been withdrawn. `by` awaits the sweep that may be due then.
     pub(crate) fn withdraw(&mut self, number: usize, n: u32, by: usize) {
         self.change_rights(number, n, by, |frames| frames.leave(number, n));
     }
 
-    /// Changes the rights of environment `number` to frame `n`, and breaks the bindings that rest on those that are lost:
-    /// its context's at once, while its lines are to be swept. (Not so where nothing is lost: a call that is made again
-    /// begins no new sweep.)
+    /// Changes the rights of environment `number` to frame `n`, and breaks the bindings that rest
+    /// on those that are lost: its context's at once, while its lines are to be swept. (Not so
+    /// where nothing is lost: a call that is made again begins no new sweep.)
     pub(crate) fn change_rights(&mut self, number: usize, n: u32, by: usize, change: impl FnOnce(&mut Frames)) {
         let rights = |frames: &Frames| [Right::Read, Right::Write].map(|right| frames.has(number, n, right));
         let [read, wrote] = rights(&self.frames);
@@ -143,8 +145,8 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Withdraws what environment `number`, if it is the owner of frame `n`, has granted. False where more is left than
-    /// the budget allows.
+    /// Withdraws what environment `number`, if it is the owner of frame `n`, has granted. False
+    /// where more is left than the budget allows.
     pub(crate) fn end_grants(&mut self, number: usize, n: u32, budget: &mut Budget) -> bool {
         if self.frames.owner(n) != Owner::Environment(number) {
             return true;
@@ -189,7 +191,8 @@ impl<M: Machine> Kernel<M> {
         if self.sweep_for(self.current(), budget) { Ok(()) } else { Err(Error::Again) }
     }
 
-    /// Sweeps the lines of environment `number` as far as the budget allows, once. False where the budget is spent.
+    /// Sweeps the lines of environment `number` as far as the budget allows, once. False where the
+    /// budget is spent.
     fn sweep_lines(&mut self, number: usize, budget: &mut Budget) -> bool {
         self.edit_overflow(number, |frames, lo| rested(frames, number, lo));
         while let Some(stretch) = self.lines.next(number, self.sweeps.at[number].into()) {
@@ -204,8 +207,8 @@ impl<M: Machine> Kernel<M> {
         !budget.is_spent()
     }
 
-    /// Removes all lines of environment `number` as far as the budget allows, whatever they rest on. False where more is
-    /// left.
+    /// Removes all lines of environment `number` as far as the budget allows, whatever they rest
+    /// on. False where more is left.
     pub(crate) fn flush(&mut self, number: usize, budget: &mut Budget) -> bool {
         self.edit_overflow(number, |_, _| Lo::INVALID);
         while let Some(stretch) = self.lines.next(number, 0) {
@@ -218,7 +221,8 @@ impl<M: Machine> Kernel<M> {
         true
     }
 
-    /// Replaces the valid halves of the lines of environment `number` in the overflow buffer by what `edit` makes of them.
+    /// Replaces the valid halves of the lines of environment `number` in the overflow buffer by
+    /// what `edit` makes of them.
     fn edit_overflow(&mut self, number: usize, mut edit: impl FnMut(&Frames, Lo) -> Lo) {
         let tag = self.tag(number);
         let Kernel { machine, frames, .. } = self;

@@ -1,4 +1,5 @@
-//! The kernel's calls: one stub for each entry of the table in `aegis_abi::calls`, generated from it.
+//! The kernel's calls: one stub for each entry of the table in `aegis_abi::calls`, generated from
+//! it.
 
 use super::memory;
 use aegis_abi::words::Word;
@@ -9,8 +10,9 @@ global_asm!(
     ".section .text.exos_call, \"ax\", @progbits",
     ".set push",
     ".set noreorder",
-    // u64 exos_call(a0, a1, a2, a3, number): makes a call. The kernel may change all that a function may change, so the
-    // calling convention says the rest: result in v0, error code in v1, which together are a 64-bit result.
+    // u64 exos_call(a0, a1, a2, a3, number): makes a call. The kernel may change all that a
+    // function may change, so the calling convention says the rest: result in v0, error code in v1,
+    // which together are a 64-bit result.
     ".globl exos_call",
     "exos_call:",
     "lw    $v0, 16($sp)", // v0 = number, the fifth argument
@@ -28,10 +30,12 @@ unsafe extern "C" {
 /// Makes call `number`, whatever it may be: result and error code, as the registers hold them.
 ///
 /// # Safety
-/// A call can change the program's mappings, memory and handlers; nothing may be taken away that the program still uses.
+/// A call can change the program's mappings, memory and handlers; nothing may be taken away that
+/// the program still uses.
 pub unsafe fn raw(number: u32, arguments: [u32; 4]) -> (u32, u32) {
     let [a0, a1, a2, a3] = arguments;
-    // SAFETY: the function keeps to the calling convention; the caller vouches for the call's effect.
+    // SAFETY: the function keeps to the calling convention; the caller vouches for the call's
+    // effect.
     let words = unsafe { exos_call(a0, a1, a2, a3, number) };
     (words as u32, (words >> 32) as u32)
 }
@@ -84,8 +88,8 @@ impl<W: Word> FromWordResult for Result<W, Error> {
 
 aegis_abi::for_each_call!(stubs);
 
-/// Makes a call with a pointer to `argument`: where the kernel says that one of its pages has no binding, inserts the page
-/// and calls again.
+/// Makes a call with a pointer to `argument`: where the kernel says that one of its pages has no
+/// binding, inserts the page and calls again.
 ///
 /// # Errors
 /// Those of the call.

@@ -64,7 +64,8 @@ fn fill_undisturbed(window: Pages, frame: u32, offset: u32, bytes: &[u8]) -> Res
 fn make_executable(start: u32, bytes: u32) -> Result<(), page_table::Error> {
     let pointer = UserPtr::new(start).ok_or(page_table::Error::Kernel(Error::BadPointer))?;
     loop {
-        // SAFETY: it changes nothing that a program could see but instructions that are out of date.
+        // SAFETY: it changes nothing that a program could see but instructions that are out of
+        // date.
         match unsafe { call::cacheflush(pointer, bytes) } {
             Err(Error::Unmapped) if memory::insert(start) => {}
             result => return result.map_err(page_table::Error::Kernel),
@@ -120,9 +121,11 @@ pub fn focus(pid: Pid) -> Result<(), Error> {
     unsafe { call::console_focus(pid) }
 }
 
-/// What the process, whose state's page is mapped at `page`, says of its end: its exit status, if it has ended by itself.
+/// What the process, whose state's page is mapped at `page`, says of its end: its exit status, if
+/// it has ended by itself.
 pub fn exit_status(page: Pages) -> Option<i32> {
-    // SAFETY: the page is mapped, as long as its owner, the process' representative, lives; and all that it consists of are cells.
+    // SAFETY: the page is mapped, as long as its owner, the process' representative, lives; and all
+    // that it consists of are cells.
     let family = unsafe {
         let start = ptr::with_exposed_provenance::<u8>(page.start() as usize);
         &*start.add(offset_of!(super::state::State, family)).cast::<Family>()

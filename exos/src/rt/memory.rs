@@ -16,14 +16,14 @@ use core::ptr;
 #[derive(Debug)]
 pub struct Own;
 
-/// The program's page table. What it does to pages that Rust knows of is the business of this module's callers within
-/// the library; programs go through [`crate::region::Region`].
+/// The program's page table. What it does to pages that Rust knows of is the business of this
+/// module's callers within the library; programs go through [`crate::region::Region`].
 pub const PAGE_TABLE: PageTable<Own> = PageTable(Own);
 
 fn window(vpn: u32) -> &'static Cell<Lo> {
     debug_assert!(vpn < layout::WINDOW.pages * (PAGE_BYTES / 4));
-    // SAFETY: the window holds such a cell for each page of user space, aligned. Reading one whose table does not exist is
-    // an exception, not undefined; the trait asks callers to avoid that.
+    // SAFETY: the window holds such a cell for each page of user space, aligned. Reading one whose
+    // table does not exist is an exception, not undefined; the trait asks callers to avoid that.
     unsafe { &*ptr::with_exposed_provenance::<Cell<Lo>>(layout::WINDOW.start as usize + vpn as usize * 4) }
 }
 
@@ -69,7 +69,8 @@ fn first(pages: Pages) -> Result<UserVa, Error> {
     UserVa::new(pages.start()).ok_or(Error::BadAddress)
 }
 
-/// Inserts the binding of the page of `va` into TLB and STLB, as a pointer argument needs it. False where it cannot be had.
+/// Inserts the binding of the page of `va` into TLB and STLB, as a pointer argument needs it. False
+/// where it cannot be had.
 pub fn insert(va: u32) -> bool {
     if PAGE_TABLE.lookup(va) == Lo::INVALID {
         return false;
@@ -106,10 +107,12 @@ pub fn peek(address: u32) -> Option<u32> {
     Some(unsafe { load_word(address) })
 }
 
-/// Loads the word at `address` with one `lw`; 0 if that raises an exception and its handler skips the instruction.
+/// Loads the word at `address` with one `lw`; 0 if that raises an exception and its handler skips
+/// the instruction.
 ///
 /// # Safety
-/// `address` is memory that may be read at this time, or handlers for the exception that it raises are in place.
+/// `address` is memory that may be read at this time, or handlers for the exception that it raises
+/// are in place.
 pub unsafe fn load_word(address: u32) -> u32 {
     let mut value = 0;
     // SAFETY: the caller vouches for the address.
@@ -139,7 +142,8 @@ pub unsafe fn store_word(address: u32, value: u32) {
     };
 }
 
-/// Allocates a frame. Gives up the slice as often as the kernel says that one will be free: it has others give some up.
+/// Allocates a frame. Gives up the slice as often as the kernel says that one will be free: it has
+/// others give some up.
 ///
 /// # Errors Those of the kernel's call `p_alloc`; `TryAgain` in a critical section alone, which
 /// must not give up the slice.
@@ -175,7 +179,8 @@ pub fn give(frames: &[u32], to: Pid) -> Result<(), Error> {
 
 /// Lets an environment have shares of such frames.
 pub fn share(frames: &[u32], with: Pid, protection: u32) -> Result<(), Error> {
-    // SAFETY: it takes nothing away from this program, unless that is the environment, and then no Rust object lies there.
+    // SAFETY: it takes nothing away from this program, unless that is the environment, and then no
+    // Rust object lies there.
     in_lists(frames, |list, count| unsafe { call::p_share(with, protection, list, count) })
 }
 

@@ -131,7 +131,8 @@ fn what_outlives_an_account_is_charged_to_the_one_before_it() {
     run_as(&mut kernel, FIRST);
     call(&mut kernel, Number::e_free, [one.0]);
     settle(&mut kernel);
-    // The second and its slice are the first account's now; the third is charged to the second's own.
+    // The second and its slice are the first account's now; the third is charged to the second's
+    // own.
     assert_eq!((left(&kernel, FIRST), left(&kernel, 2)), ((ALL.0 - 2, ALL.1 - 2), (0, 1)));
     assert_eq!((kernel.environments[2].record.payer, kernel.slices.payer(9)), (ROOT, ROOT));
     // An account lives while anybody draws on it.

@@ -186,7 +186,8 @@ fn bindings_of_what_is_taken_are_broken_and_save_areas_lost() {
 
 #[test]
 fn nobody_is_called_up_into_a_save_area_that_is_taken_in_the_same_tick() {
-    // The timer is due in the very tick in which the term of the revocation ends, or in that tick the slice, too.
+    // The timer is due in the very tick in which the term of the revocation ends, or in that tick
+    // the slice, too.
     for alone in [true, false] {
         let mut kernel = hog(OTHER);
         let frame = *owned(&kernel, FIRST).last().unwrap();
@@ -373,8 +374,8 @@ fn a_frame_that_is_given_up_while_it_is_taken_is_its_next_owners() {
     // Nothing else may be taken first.
     with_list(&mut kernel, other, Some(READ_WRITE), &all).unwrap();
     assert_eq!(alloc(&mut kernel, HUNGRY), Err(Error::TryAgain));
-    // Both slices in which the first could answer end, and the force goes on by small pieces until one of the two
-    // holders has lost the frame.
+    // Both slices in which the first could answer end, and the force goes on by small pieces until
+    // one of the two holders has lost the frame.
     with_budget(1, || {
         for _ in 0..2 {
             for _ in 0..kernel.slices.allocated() {

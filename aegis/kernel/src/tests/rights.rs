@@ -1,5 +1,5 @@
-//! A simple model of who holds shares of which frame, and who was granted what, to be compared with the kernel's tables
-//! after every step.
+//! A simple model of who holds shares of which frame, and who was granted what, to be compared with
+//! the kernel's tables after every step.
 
 use super::model::*;
 use crate::Kernel;
@@ -158,7 +158,8 @@ impl Rights {
         assert_eq!(self.frames, frames, "rights to frames");
     }
 
-    /// Frame `n` was just allocated. Where it was somebody's, that one was robbed just before, and others with it perhaps.
+    /// Frame `n` was just allocated. Where it was somebody's, that one was robbed just before, and
+    /// others with it perhaps.
     pub fn check_force<G: Geometry>(&mut self, kernel: &Kernel<Model<G>>, n: u32) {
         if self.frames.contains_key(&n) {
             self.taken(kernel, vec![n]);

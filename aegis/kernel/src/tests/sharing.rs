@@ -1,4 +1,5 @@
-//! Shares, grants and gifts of frames: who may pass on what, with whose leave, and what ends with what.
+//! Shares, grants and gifts of frames: who may pass on what, with whose leave, and what ends with
+//! what.
 
 use super::model::*;
 use crate::Kernel;
@@ -347,7 +348,8 @@ fn the_dead_stand_in_nobodys_way() {
 fn a_sweep_is_done_though_whoever_awaits_it_dies() {
     let mut kernel = with_frames();
     let pids = pids(&kernel);
-    // Number 2 has many lines, and among the first of them one of a frame that number 1 has granted.
+    // Number 2 has many lines, and among the first of them one of a frame that number 1 has
+    // granted.
     with_list(&mut kernel, pids[1], None, &[FRAME]).unwrap();
     run_as(&mut kernel, 1);
     call(&mut kernel, Number::p_add, [READ_WRITE, pids[2], FRAME]);
