@@ -232,3 +232,52 @@ fn who_ends_by_what_its_own_call_buries_does_not_go_on() {
     settle(&mut kernel);
     assert!(order.iter().all(|&number| !kernel.is_alive(number)));
 }
+
+#[test]
+fn with_sixty_dying_and_no_free_frame_every_call_is_answered_and_all_comes_back() {
+    let mut kernel = family::<Mips32>(1);
+    let before = kernel.frames.free();
+    let mut names = Vec::new();
+    while kernel.frames.free() > 0 && names.len() < 60 {
+        let frame = call(&mut kernel, Number::p_alloc, [ANY]);
+        let mut env = Env::EMPTY;
+        env.genx_save_area = frame << PAGE_SHIFT;
+        env.xl[0] = aegis_abi::Mapping { va: GUARANTEED_VA, lo: Lo::writable(frame).0 };
+        names.push(e_alloc(&mut kernel, ANY, &env).unwrap().0);
+        call(&mut kernel, Number::p_unref, [frame]);
+    }
+    while kernel.call(Number::p_alloc as u32, [ANY, 0, 0, 0]).is_ok() {}
+    with_budget(1, || {
+        for &name in &names {
+            assert_eq!(kernel.call(Number::e_free as u32, [name, 0, 0, 0]), Err(Error::Again));
+        }
+        assert_eq!((kernel.dying.count_ones() as usize, kernel.frames.free()), (names.len(), 0));
+        let own = pid(&kernel, FIRST);
+        let page = page(FIRST) >> PAGE_SHIFT;
+        for (number, arguments, result) in [
+            (Number::pid, [0; 4], Ok(own)),
+            (Number::tlbwr, [VA, Lo::writable(page).0, 0, 0], Ok(0)),
+            (Number::tlbflush, [0; 4], Ok(0)),
+            (Number::e_ref, [names[3], 0, 0, 0], Err(Error::NoSuchEnvironment)),
+            (Number::p_unref, [page + 1, 0, 0, 0], Err(Error::NotPermitted)),
+            (Number::timer, [3, 0, 0, 0], Ok(0)),
+        ] {
+            assert_eq!(call_again(&mut kernel, number, arguments), result, "{number:?}");
+            assert!(reference(&mut kernel, GUARANTEED_VA).is_some());
+        }
+        assert!(kernel.dying != 0, "none of these calls works for the dead");
+        let mut calls = 0;
+        while kernel.dying != 0 {
+            let _ = kernel.call(Number::p_alloc as u32, [ANY, 0, 0, 0]);
+            assert!(calls < 1000, "the dead are never buried");
+            calls += 1;
+        }
+    });
+    settle(&mut kernel);
+    let mine: Vec<u32> = held(&kernel, FIRST).into_iter().filter(|&n| n != page(FIRST) >> PAGE_SHIFT).collect();
+    for frame in mine {
+        call(&mut kernel, Number::p_unref, [frame]);
+    }
+    assert_eq!(kernel.frames.free(), before);
+    assert!(names.iter().all(|&name| kernel.numbers.contains(crate::name::number_of_tag(name))));
+}
