@@ -423,3 +423,19 @@ fn what_is_shared_with_one_that_has_no_more_than_its_reservation_is_left() {
     (0..LACK).for_each(|_| assert!(alloc(&mut kernel, HUNGRY).is_ok()));
     assert!(shared.iter().all(|&frame| kernel.frames.sharers(frame) == 1 | 1 << OTHER));
 }
+
+#[test]
+fn who_is_robbed_within_its_own_call_finds_that_when_it_looks() {
+    let mut kernel = hog(OTHER);
+    set_queue(&kernel, FIRST, |queue| queue.mask = u32::MAX);
+    assert_eq!(alloc(&mut kernel, HUNGRY), Err(Error::TryAgain));
+    while kernel.revocation.force.is_none() {
+        tick(&mut kernel);
+        kernel.call(YIELD, [NEXT.0, 0, 0, 0]).unwrap();
+    }
+    kernel.machine.set_current(FIRST);
+    set_queue(&kernel, FIRST, |queue| (queue.mask, queue.withheld) = (u32::MAX, 0));
+    assert!(kernel.call(ALLOC, [ANY, 0, 0, 0]).is_err());
+    assert!(vector(&kernel, FIRST).head > 0, "it has lost something by its own call");
+    assert_eq!((kernel.due, queue(&kernel, FIRST).withheld), (None, 1));
+}
