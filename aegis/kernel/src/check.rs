@@ -9,7 +9,7 @@ use crate::kernel::FIRST;
 use crate::machine::{Live, Machine};
 use crate::name::number_of_tag;
 use crate::slice::Slice;
-use crate::withdrawal::STRETCH as LINE_STRETCH;
+use crate::withdrawal::stretch;
 use aegis_abi::Lo;
 use aegis_abi::exposed::{Account, Environment as Record};
 use aegis_abi::limits::{ACCOUNTS, ENVS, PAGE_SHIFT, SLICES};
@@ -110,15 +110,13 @@ impl<M: Machine> Kernel<M> {
             result = result.and(self.check_line(&line));
             Edit::Keep
         });
-        for stretch in 0..SLOTS / LINE_STRETCH {
-            let slots = stretch * LINE_STRETCH..(stretch + 1) * LINE_STRETCH;
-            self.machine.stlb().scan_slots(slots, 0, 0, |line| {
-                if !self.lines.is_marked(number_of_tag(line.context), stretch) {
-                    result = result.and(Err(Inconsistency::NoMark { context: line.context }));
-                }
-                Edit::Keep
-            });
-        }
+        self.machine.stlb().scan_slots(0..SLOTS, 0, 0, |line| {
+            let stretch = stretch::<M::Geometry>(line.context);
+            if !self.lines.is_marked(number_of_tag(line.context), stretch) {
+                result = result.and(Err(Inconsistency::NoMark { context: line.context }));
+            }
+            Edit::Keep
+        });
         result?;
         for (number, environment) in self.environments.iter().enumerate() {
             for mapping in &environment.context.guaranteed {

@@ -22,7 +22,7 @@ use aegis_abi::{Error, Lo};
 use stlb::{Edit, Geometry, SLOTS};
 
 /// Slots of a stretch of the software TLB.
-pub(crate) const STRETCH: usize = 16;
+const STRETCH: usize = 16;
 /// Words of marks for the software TLB.
 pub(crate) const LINE_MARKS: usize = SLOTS / STRETCH / 32;
 
