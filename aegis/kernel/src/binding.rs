@@ -15,12 +15,15 @@ impl<M: Machine> Kernel<M> {
     /// The call `tlbwr`.
     pub(crate) fn write_binding(&mut self, va: UserVa, lo: Lo) -> Result<(), Error> {
         let page = va.get() >> PAGE_SHIFT;
-        if self.environment().context.guaranteed(page).is_some() {
+        let current = self.current();
+        let environment = &self.environments[current];
+        if environment.context.guaranteed(page).is_some() {
             return Err(Error::Guaranteed);
         }
-        let lo = check_lo(&self.frames, self.current(), lo)?;
+        let lo = check_lo(&self.frames, current, lo)?;
         // Point of no return.
-        self.bind(self.context_register(va.get()), M::Geometry::half(va.get()), lo);
+        let context = M::Geometry::context(environment.record.pid & M::Geometry::TAG_MASK, va.get());
+        self.bind(current, context, M::Geometry::half(va.get()), lo);
         Ok(())
     }
 
@@ -70,25 +73,25 @@ impl<M: Machine> Kernel<M> {
     /// it the other page of the pair, if that is guaranteed too. So who resumes without the kernel
     /// has the code at hand as soon as the slot.
     pub(crate) fn bind_guaranteed(&mut self, context: u32, half: usize, lo: Lo) {
+        let current = self.current();
         let first = M::Geometry::va(context) >> PAGE_SHIFT;
         for other in (0..M::Geometry::PAGES).filter(|&other| other != half) {
             if let Some(lo) = self.environment().context.guaranteed(first + other as u32) {
-                self.insert(context, other, lo);
+                self.insert(current, context, other, lo);
             }
         }
-        self.bind(context, half, lo);
+        self.bind(current, context, half, lo);
     }
 
-    /// Binds one page of the running environment, and brings the hardware TLB in line.
-    pub(crate) fn bind(&mut self, context: u32, half: usize, lo: Lo) {
-        let registers = self.insert(context, half, lo);
-        self.machine.tlb_write(asid::<M::Geometry>(self.machine.current()), context, registers);
+    /// Binds one page of the running environment, number `current`, and brings the hardware TLB in line.
+    fn bind(&mut self, current: usize, context: u32, half: usize, lo: Lo) {
+        let registers = self.insert(current, context, half, lo);
+        self.machine.tlb_write(asid::<M::Geometry>(current), context, registers);
     }
 
     /// Puts a page of the running environment into the STLB; what the hardware TLB is to hold for
     /// its pair.
-    fn insert(&mut self, context: u32, half: usize, lo: Lo) -> Registers {
-        let current = self.current();
+    fn insert(&mut self, current: usize, context: u32, half: usize, lo: Lo) -> Registers {
         let Kernel { machine, frames, lines, .. } = self;
         let inserted = machine.stlb().insert(context, half, lo);
         lines.mark(current, stretch::<M::Geometry>(context));

@@ -237,8 +237,9 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn check_environments(&self) -> Result<(), Inconsistency> {
-        let mut shares = [0; ENVS];
-        for frame in 0..self.frames.total() {
+        let (mut shares, mut held) = ([0; ENVS], 0);
+        for frame in (0..self.frames.total()).filter(|&frame| self.frames.owner(frame) != Owner::Kernel) {
+            held |= self.frames.holders(frame) | self.frames.sharers(frame);
             let mut sharers = self.frames.sharers(frame);
             while sharers != 0 {
                 shares[sharers.trailing_zeros() as usize] += 1;
@@ -251,7 +252,7 @@ impl<M: Machine> Kernel<M> {
             let consistent = match environment.pid() {
                 // A long chain falls when those before it are buried.
                 Some(pid) => number_of_tag(pid.0) == number && references != 0 && !self.is_dying(number),
-                None => self.is_dying(number) || self.is_nothing_left(number),
+                None => self.is_dying(number) || (self.is_nothing_left(number) && held >> number & 1 == 0),
             };
             let may_be_new = !self.is_alive(number) && !self.is_dying(number) && references == 0 && number != FIRST;
             if !consistent
@@ -274,7 +275,6 @@ impl<M: Machine> Kernel<M> {
         *record == Record { generation, references, paying, payer, ..Record::NONE }
             && rest == (None, Producer::NEW, 0, 0, Accepted::NONE, None)
             && *context == Context::EMPTY
-            && (0..self.frames.total()).all(|n| !self.frames.is_held(number, n))
     }
 
     /// What is left in all accounts, and what is charged to them, is all there is.

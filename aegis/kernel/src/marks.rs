@@ -16,7 +16,9 @@ impl<const WORDS: usize> Marks<WORDS> {
     /// Marks a stretch for environment `env`.
     #[inline]
     pub fn mark(&mut self, env: usize, stretch: usize) {
-        self.0[env][stretch / 32] |= 1 << (stretch % 32);
+        // What is too large is a mistake; here, where misses pass, it costs no branch.
+        debug_assert!(env < ENVS && stretch < 32 * WORDS);
+        self.0[env % ENVS][stretch / 32 % WORDS] |= 1 << (stretch % 32);
     }
 
     /// Removes a mark: nothing of `env` is in the stretch.

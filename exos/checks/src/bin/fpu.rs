@@ -17,7 +17,7 @@ use exos::rt::call::with_pointer;
 use exos::{Cell, interrupts, machine, schedule};
 use exos_checks::feature::{Feature, needs};
 use exos_checks::raw::bare::{Alive, MASK, PARTNER, Pages, SEEN, STARTS, free, give_slice, make};
-use exos_checks::raw::bare::{FAILED, GIVEN};
+use exos_checks::raw::bare::{FAILED, GIVEN, until_started};
 use exos_checks::raw::calls::{address_of, call, context, insert, without_upcalls};
 use exos_checks::raw::fp::{self, ACTION, CAUSE, FAULTS, FpRegisters, RECEIVER};
 use exos_checks::raw::ticks::turns_to_tick;
@@ -375,7 +375,7 @@ fn make_as(number: u32, env: &Env) -> Result<Pid, Error> {
 
 /// Lets the spy run once. Then its pages are bound, and it is reached without the kernel's Rust code, which would turn the unit off.
 fn warm_up(seen: &Pages, spy: Pid) -> Outcome {
-    get!(schedule::yield_to(spy));
+    get!(until_started(spy, || schedule::yield_to(spy)));
     check_spy(seen, 1)?;
     for n in 0..33 {
         seen.store(SEEN + 4 * n, NOTHING);
@@ -426,12 +426,13 @@ fn heir() -> Outcome {
     give(&pages, 2000);
     pages.store(ACTION, Number::r#yield as u32);
     let keeper = get!(make_as(NUMBER, &fp::secret(&pages)));
-    get!(schedule::yield_to(keeper));
+    // At the end of a slice the yield is to somebody else.
+    get!(until_started(keeper, || schedule::yield_to(keeper)));
     check_eq!(pages.load(STARTS), 1, "starts of the secret's environment");
     get!(free(keeper));
     let seen = get!(spys_pages());
     let spy = Alive(get!(make_as(NUMBER, &fp::look(&seen))));
-    get!(schedule::yield_to(spy.0));
+    get!(until_started(spy.0, || schedule::yield_to(spy.0)));
     check_spy(&seen, 1)
 }
 

@@ -157,7 +157,9 @@ fn argument(world: &mut World, knowledge: &Knowledge, row: &Row, name: &str) -> 
                 || is(Number::p_give)
                 || is(Number::p_share)
                 || (is(Number::e_add) && name == "env");
-            (pid, whose == Whose::Nobodys || (whose == Whose::Protected && protects))
+            // It may have begun to destroy one that is gone by now, and may hold a reference to the dead.
+            let is_nobodys = whose == Whose::Nobodys && !kills;
+            (pid, is_nobodys || (whose == Whose::Protected && protects))
         }
         "n" if is(Number::e_alloc) => (world.random.choose(&[ANY, ANY, ANY, 0, 5, 20, 63, 64]), false),
         "n" => match world.random.below(8) {
