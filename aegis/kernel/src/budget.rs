@@ -8,8 +8,8 @@
 pub struct Budget(i32);
 
 impl Budget {
-    /// For one stay: a quarter of the bound, since a stay does other things, too.
-    const UNITS: i32 = 4000;
+    /// For one stay: a third of the bound, since a stay does other things, too.
+    const UNITS: i32 = 5000;
 
     /// For one stay.
     pub fn new() -> Budget {

@@ -163,8 +163,8 @@ impl<M: Machine> Kernel<M> {
             "environment {number} destroyed: no handler or no save area for exception {exception} at pc {pc:#010x}, \
              BadVAddr {address:#010x}"
         );
+        // Others bury it: the line on the console has taken its time.
         self.destroy(number);
-        self.bury(Some(number), &mut Budget::new());
         self.reschedule();
     }
 

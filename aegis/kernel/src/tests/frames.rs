@@ -86,7 +86,7 @@ fn an_environment_without_a_handler_is_destroyed_and_leaves_nothing() {
     let mut kernel = kernel::<Mips32>();
     kernel.call(WRITE, [0x0100_0000, Lo::writable(GUARANTEED_FRAME).0, 0, 0]).unwrap();
     kernel.unhandled(12, 0x1000, 0);
-    kernel.check().unwrap();
+    settle(&mut kernel);
     assert_eq!(kernel.frames.free(), FRAMES - KERNEL_FRAMES);
     assert!(kernel.machine.stopped.get().is_some_and(|status| status != 0));
     assert_eq!(kernel.machine.blocks.borrow()[FIRST], None);

@@ -277,8 +277,16 @@ fn call<G: Geometry>(
                     kernel.check().unwrap();
                 }
             }
-            Err(Error::Again | Error::TryAgain) => return false,
-            Err(_) => return !again && before != snapshot(kernel),
+            Err(Error::Again | Error::TryAgain) => {
+                follower.is_behind |= again;
+                return false;
+            }
+            Err(_) if again => {
+                // A part is done: it may even have given away the page in which its list was.
+                follower.is_behind = true;
+                return false;
+            }
+            Err(_) => return before != snapshot(kernel),
             Ok(result) => {
                 follower.follow(kernel, current, number, arguments, &given, result);
                 return false;

@@ -276,7 +276,13 @@ impl Player {
             // The library must know, to go on.
             (0, schedule::yield_to(Pid(arguments[0])).map_or_else(|error| error as u32, |()| 0))
         } else {
-            raw(number, arguments)
+            // Again as long as the kernel has done only a part.
+            loop {
+                let (value, code) = raw(number, arguments);
+                if code != Error::Again as u32 {
+                    break (value, code);
+                }
+            }
         };
         if code == Error::NoSuchEnvironment as u32 && self.random.below(4) != 0 {
             // Few names of those that are gone are kept.
