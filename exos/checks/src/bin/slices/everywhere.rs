@@ -81,6 +81,8 @@ fn pattern(seed: u32) -> Registers {
 }
 
 pub fn library() -> Outcome {
+    // Where interrupts are looked for now and then only, the same few places may be met again and again.
+    needs(Feature::FineInterrupts)?;
     handle(Cause::Breakpoint, |context: &mut Context| context.skip().expect("no delay slot here"));
     let pages = get!(Pages::new());
     let pid = delay(&pages, machine::pid())?;
