@@ -4,7 +4,6 @@ use super::model::*;
 use crate::Kernel;
 use crate::account::ROOT;
 use crate::kernel::FIRST;
-use crate::machine::Machine;
 use aegis_abi::calls::{ANY, Number, SHARED, allowance};
 use aegis_abi::exposed::Account;
 use aegis_abi::limits::{ENVS, SLICES};
@@ -12,16 +11,6 @@ use aegis_abi::{Env, Error, Pid};
 use stlb::Mips32;
 
 type Tested = Kernel<Model<Mips32>>;
-
-/// Makes a call that succeeds, and sees that everything is consistent.
-#[track_caller]
-fn call<const N: usize>(kernel: &mut Tested, number: Number, given: [u32; N]) -> u32 {
-    let mut arguments = [0; 4];
-    arguments[..N].copy_from_slice(&given);
-    let result = call_again(kernel, number, arguments);
-    kernel.check().unwrap();
-    result.unwrap_or_else(|error| panic!("{number:?}, {given:x?}: {error}"))
-}
 
 /// Has environment `by` make number `n` with a page of its own, and an account.
 #[track_caller]
@@ -33,12 +22,6 @@ fn make(kernel: &mut Tested, by: usize, n: usize, account: u32) -> Pid {
     kernel.check().unwrap();
     call(kernel, Number::p_unref, [frame]);
     pid
-}
-
-fn run_as(kernel: &mut Tested, n: usize) {
-    kernel.machine.set_current(n);
-    kernel.machine.holder.set(None);
-    assert!(reference(kernel, GUARANTEED_VA).is_some());
 }
 
 /// What environment `n` may still make: environments, slices.

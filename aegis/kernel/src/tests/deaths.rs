@@ -13,15 +13,6 @@ use stlb::{Geometry, Mips32, R3000};
 /// Address of a page of the standard segment.
 const VA: u32 = 0x0100_0000;
 
-#[track_caller]
-fn call<G: Geometry, const N: usize>(kernel: &mut Kernel<Model<G>>, number: Number, given: [u32; N]) -> u32 {
-    let mut arguments = [0; 4];
-    arguments[..N].copy_from_slice(&given);
-    let result = call_again(kernel, number, arguments);
-    kernel.check().unwrap();
-    result.unwrap_or_else(|error| panic!("{number:?}, {given:x?}: {error}"))
-}
-
 /// A family whose number 1 has nearly all memory, and a line of the software TLB for each frame.
 fn with_a_rich_one<G: Geometry>() -> Box<Kernel<Model<G>>> {
     let mut kernel = family::<G>(2);

@@ -15,15 +15,6 @@ type Tested = Kernel<Model<Mips32>>;
 const VA: u32 = 0x0100_0000;
 const FRAME: u32 = 10;
 
-#[track_caller]
-fn call<G: Geometry, const N: usize>(kernel: &mut Kernel<Model<G>>, number: Number, given: [u32; N]) -> u32 {
-    let mut arguments = [0; 4];
-    arguments[..N].copy_from_slice(&given);
-    let result = call_again(kernel, number, arguments);
-    kernel.check().unwrap();
-    result.unwrap_or_else(|error| panic!("{number:?}, {given:x?}: {error}"))
-}
-
 /// Runs as environment `n`, which transfers have brought the slice to.
 fn run_as(kernel: &Tested, n: usize) {
     kernel.machine.set_current(n);

@@ -604,6 +604,25 @@ pub fn call_again<G: Geometry>(
     panic!("{number:?}, {arguments:x?} is never done");
 }
 
+/// Makes a call that succeeds, again as long as it wants to be, and sees that everything is
+/// consistent then.
+#[track_caller]
+pub fn call<G: Geometry, const N: usize>(kernel: &mut Kernel<Model<G>>, number: Number, given: [u32; N]) -> u32 {
+    let mut arguments = [0; 4];
+    arguments[..N].copy_from_slice(&given);
+    let result = call_again(kernel, number, arguments);
+    kernel.check().unwrap();
+    result.unwrap_or_else(|error| panic!("{number:?}, {given:x?}: {error}"))
+}
+
+/// Runs as environment `n`, which has all of the slice, and its page bound.
+#[track_caller]
+pub fn run_as<G: Geometry>(kernel: &mut Kernel<Model<G>>, n: usize) {
+    kernel.machine.set_current(n);
+    kernel.machine.set_holder(None);
+    assert!(reference(kernel, GUARANTEED_VA).is_some());
+}
+
 /// Has nothing of the dead, no line to be swept and no frame to be taken left.
 pub fn settle<G: Geometry>(kernel: &mut Kernel<Model<G>>) {
     with_budget(i32::MAX, || kernel.reclaim(&mut Budget::new()));

@@ -24,22 +24,6 @@ fn with_frames() -> Box<Tested> {
     kernel
 }
 
-#[track_caller]
-fn call<const N: usize>(kernel: &mut Tested, number: Number, given: [u32; N]) -> u32 {
-    let mut arguments = [0; 4];
-    arguments[..N].copy_from_slice(&given);
-    let result = call_again(kernel, number, arguments);
-    kernel.check().unwrap();
-    result.unwrap_or_else(|error| panic!("{number:?}, {given:x?}: {error}"))
-}
-
-/// Runs as environment `n`, whose page is bound.
-fn run_as(kernel: &mut Tested, n: usize) {
-    kernel.machine.holder.set(None);
-    crate::machine::Machine::set_current(&kernel.machine, n);
-    assert!(reference(kernel, GUARANTEED_VA).is_some());
-}
-
 fn pids(kernel: &Tested) -> [u32; 4] {
     [0, 1, 2, 3].map(|n| pid(kernel, n))
 }
@@ -72,14 +56,21 @@ fn a_grant_costs_nothing_and_ends_with_the_share_of_the_granter() {
     assert_eq!(reference(&mut kernel, VA), None, "the binding went with the grant");
 }
 
-#[test]
-fn a_grant_ends_with_the_death_of_the_granter() {
+/// Such a family, in which number 1 holds the share of the first of them, and has granted it to
+/// number 2.
+fn with_a_granter() -> (Box<Tested>, [u32; 4]) {
     let mut kernel = with_frames();
     let pids = pids(&kernel);
     with_list(&mut kernel, pids[1], None, &[FRAME]).unwrap();
     run_as(&mut kernel, 1);
     call(&mut kernel, Number::p_add, [READ_WRITE, pids[2], FRAME]);
     run_as(&mut kernel, FIRST);
+    (kernel, pids)
+}
+
+#[test]
+fn a_grant_ends_with_the_death_of_the_granter() {
+    let (mut kernel, pids) = with_a_granter();
     call(&mut kernel, Number::e_free, [pids[1]]);
     assert_eq!((kernel.frames.owner(FRAME), rights_to(&kernel, FRAME)), (Owner::Nobody, [0; 3]));
 }
@@ -346,14 +337,8 @@ fn the_dead_stand_in_nobodys_way() {
 
 #[test]
 fn a_sweep_is_done_though_whoever_awaits_it_dies() {
-    let mut kernel = with_frames();
-    let pids = pids(&kernel);
-    // Number 2 has many lines, and among the first of them one of a frame that number 1 has
-    // granted.
-    with_list(&mut kernel, pids[1], None, &[FRAME]).unwrap();
-    run_as(&mut kernel, 1);
-    call(&mut kernel, Number::p_add, [READ_WRITE, pids[2], FRAME]);
-    run_as(&mut kernel, FIRST);
+    let (mut kernel, pids) = with_a_granter();
+    // Number 2 has many lines, and among the first of them some of that frame.
     call(&mut kernel, Number::p_add, [READ_WRITE, pids[2], FRAME + 1]);
     run_as(&mut kernel, 2);
     let own = page(2) >> PAGE_SHIFT;

@@ -19,7 +19,7 @@ pub fn call(number: Number, arguments: [u32; 4]) -> Result<u32, Error> {
 }
 
 /// Makes a call of Aegis' once.
-pub fn once(number: Number, arguments: [u32; 4]) -> Result<u32, Error> {
+fn once(number: Number, arguments: [u32; 4]) -> Result<u32, Error> {
     match raw(number as u32, arguments) {
         (value, 0) => Ok(value),
         (_, code) => Err(Error::from_code(code).expect("the kernel returns codes of the interface only")),
