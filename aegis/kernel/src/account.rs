@@ -78,30 +78,19 @@ impl Accounts {
 
     /// Checks that an account pays for a unit more.
     pub fn check_unit(&self, account: u8, unit: Unit) -> Result<(), Error> {
-        let left = self.get(account).map_or(0, |account| match unit {
-            Unit::Environment => account.environments,
-            Unit::Slice => account.slices,
-        });
+        let left = self.get(account).map_or(0, |mut account| *balance(&mut account, unit));
         if left > 0 { Ok(()) } else { Err(Error::NoAllowance) }
     }
 
     /// Charges a unit to an account, which pays for it.
     pub fn charge(&mut self, account: u8, unit: Unit) {
-        *self.balance(account, unit) -= 1;
+        *balance(&mut self.table[usize::from(account)], unit) -= 1;
     }
 
     /// Gives a unit back to the account that it was charged to.
     pub fn refund(&mut self, account: u8, unit: Unit) {
         if account != Account::NONE {
-            *self.balance(account, unit) += 1;
-        }
-    }
-
-    fn balance(&mut self, account: u8, unit: Unit) -> &mut u8 {
-        let account = &mut self.table[usize::from(account)];
-        match unit {
-            Unit::Environment => &mut account.environments,
-            Unit::Slice => &mut account.slices,
+            *balance(&mut self.table[usize::from(account)], unit) += 1;
         }
     }
 
@@ -152,6 +141,14 @@ impl Accounts {
     /// Account `n`, if somebody draws on it, or it is the first.
     pub fn get(&self, n: u8) -> Option<Account> {
         self.table.get(usize::from(n)).copied().filter(|account| account.members > 0 || n == ROOT)
+    }
+}
+
+/// How many units an account has left.
+fn balance(account: &mut Account, unit: Unit) -> &mut u8 {
+    match unit {
+        Unit::Environment => &mut account.environments,
+        Unit::Slice => &mut account.slices,
     }
 }
 

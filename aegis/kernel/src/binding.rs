@@ -22,7 +22,7 @@ impl<M: Machine> Kernel<M> {
         }
         let lo = check_lo(&self.frames, current, lo)?;
         // Point of no return.
-        let context = M::Geometry::context(environment.record.pid & M::Geometry::TAG_MASK, va.get());
+        let context = M::Geometry::context(environment.tag::<M::Geometry>(), va.get());
         self.bind(current, context, M::Geometry::half(va.get()), lo);
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::interrupt::Producer;
 use crate::kernel::FIRST;
 use crate::machine::{Live, Machine};
 use crate::name::number_of_tag;
+use crate::set;
 use crate::slice::Slice;
 use crate::withdrawal::stretch;
 use aegis_abi::Lo;
@@ -188,14 +189,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Is the stretch of frame `n` marked for all of its holders?
     fn is_marked(&self, n: u32) -> bool {
-        let mut holders = self.frames.holders(n) | self.frames.sharers(n);
-        while holders != 0 {
-            if !self.frames.is_marked(holders.trailing_zeros() as usize, n) {
-                return false;
-            }
-            holders &= holders - 1;
-        }
-        true
+        set::members(self.frames.holders(n) | self.frames.sharers(n)).all(|holder| self.frames.is_marked(holder, n))
     }
 
     /// Recounts the bindings of every frame.
@@ -240,11 +234,7 @@ impl<M: Machine> Kernel<M> {
         let (mut shares, mut held) = ([0; ENVS], 0);
         for frame in (0..self.frames.total()).filter(|&frame| self.frames.owner(frame) != Owner::Kernel) {
             held |= self.frames.holders(frame) | self.frames.sharers(frame);
-            let mut sharers = self.frames.sharers(frame);
-            while sharers != 0 {
-                shares[sharers.trailing_zeros() as usize] += 1;
-                sharers &= sharers - 1;
-            }
+            set::members(self.frames.sharers(frame)).for_each(|sharer| shares[sharer] += 1);
         }
         let living = self.living();
         for (number, environment) in self.environments.iter().enumerate() {
@@ -330,7 +320,7 @@ impl<M: Machine> Kernel<M> {
             }
         }
         let armed = |number: &usize| self.environments[*number].timer.is_some();
-        if set((0..ENVS).filter(armed)) != self.schedule.timers {
+        if set::of((0..ENVS).filter(armed)) != self.schedule.timers {
             return Err(Inconsistency::Schedule);
         }
         if self.revocation.waiting & !living != 0 {
@@ -346,7 +336,7 @@ impl<M: Machine> Kernel<M> {
 
     /// The living environments, a bit each.
     fn living(&self) -> u64 {
-        set((0..ENVS).filter(|&number| self.is_alive(number)))
+        set::of((0..ENVS).filter(|&number| self.is_alive(number)))
     }
 
     fn check_live(&self) -> Result<(), Inconsistency> {
@@ -365,11 +355,6 @@ impl<M: Machine> Kernel<M> {
         }
         Ok(())
     }
-}
-
-/// A set of environments, a bit each.
-fn set(numbers: impl Iterator<Item = usize>) -> u64 {
-    numbers.fold(0, |set, number| set | 1 << number)
 }
 
 /// Stands for how many bindings name each frame: different counts give different sums, but for contrived ones.

@@ -14,6 +14,7 @@ use crate::environment::Environment;
 use crate::kernel::FIRST;
 use crate::machine::Machine;
 use crate::name::number_of_tag;
+use crate::set;
 use aegis_abi::exposed::Environment as Record;
 use aegis_abi::limits::{ENV_DATA_BYTES, ENVS};
 use aegis_abi::{Error, Pid, status};
@@ -25,8 +26,6 @@ const STRETCH_COST: usize = 1600;
 const FRAME_COST: usize = 150;
 /// Passes in which those are looked for that end with others: each takes 1,400 instructions.
 const CHAIN_PASSES: usize = 4;
-/// Instructions that it takes to zero a frame.
-const ZEROING_COST: usize = 1400;
 
 /// Numbers that can be given to environments, in the order in which they became free. That of the
 /// first environment is not among them.
@@ -94,11 +93,7 @@ impl<M: Machine> Kernel<M> {
             None => self.numbers.first().ok_or(Error::NoAllowance),
             Some(n) if n as usize >= ENVS => Err(Error::NoSuchEnvironment),
             Some(n) if self.numbers.contains(n as usize) => Ok(n as usize),
-            Some(n) if self.is_dying(n as usize) => {
-                self.bury(Some(n as usize), &mut Budget::new());
-                self.go_on_if_alive();
-                Err(Error::Again)
-            }
+            Some(n) if self.is_dying(n as usize) => Err(self.bury_first(Some(n as usize))),
             // The first environment has rights that nobody inherits.
             Some(_) => Err(Error::EnvironmentTaken),
         }
@@ -110,9 +105,15 @@ impl<M: Machine> Kernel<M> {
         if answer.is_ok() || self.dying == 0 {
             return answer;
         }
-        self.bury(None, &mut Budget::new());
+        Err(self.bury_first(None))
+    }
+
+    /// Takes from the dying what is left of them, from `first` at first, before a call can be
+    /// answered: what it answers meanwhile.
+    pub(crate) fn bury_first(&mut self, first: Option<usize>) -> Error {
+        self.bury(first, &mut Budget::new());
         self.go_on_if_alive();
-        Err(Error::Again)
+        Error::Again
     }
 
     /// Where the running environment is gone, another one runs.
@@ -144,8 +145,8 @@ impl<M: Machine> Kernel<M> {
     /// Ends the environments of a set, and those that live by references of theirs alone: all of
     /// these, unless they hang together in a long chain. The rest of that ends when those before it
     /// are buried.
-    fn end_all(&mut self, set: u64) {
-        let mut gone = set | self.dying;
+    fn end_all(&mut self, ending: u64) {
+        let mut gone = ending | self.dying;
         for pass in 0..CHAIN_PASSES {
             // To and fro, for chains of either direction.
             let all = self.environments.iter().enumerate();
@@ -156,10 +157,7 @@ impl<M: Machine> Kernel<M> {
         }
         let ended = gone & !self.dying;
         self.dying |= ended;
-        let mut left = ended;
-        while left != 0 {
-            let number = left.trailing_zeros() as usize;
-            left &= left - 1;
+        for number in set::members(ended) {
             let environment = &mut self.environments[number];
             (environment.record.pid, environment.record.suspended, environment.timer) = (0, 0, None);
             self.machine.set_block(number, None);
@@ -190,22 +188,6 @@ impl<M: Machine> Kernel<M> {
             }
         }
         true
-    }
-
-    /// Does what is due before the machine waits: takes from the dying, and by force, sweeps, and
-    /// zeroes free frames.
-    pub(crate) fn work_while_idle(&mut self) {
-        let budget = &mut Budget::new();
-        self.reclaim(budget);
-        if self.dying == 0 && self.revocation.force.is_none() {
-            while !budget.is_spent()
-                && let Some(n) = self.frames.first_dirty()
-            {
-                budget.spend(ZEROING_COST);
-                self.machine.zero(n);
-                self.frames.zeroed(n);
-            }
-        }
     }
 
     /// Takes from one of the dying what is left of it, as far as the budget allows. False where

@@ -9,6 +9,7 @@ use aegis_abi::limits::{
     SAVE_AREA_BYTES,
 };
 use aegis_abi::{Env, Error, Handler, InterruptQueue, Lo, Pid, RepossessionVector, UserVa};
+use stlb::Geometry;
 
 /// A checked guaranteed mapping.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -304,6 +305,12 @@ impl Environment {
         (self.timer, self.producer) = (None, Producer::NEW);
         (self.repossessed, self.unrecorded) = (0, 0);
         (self.accepted, self.destroying) = (Accepted::NONE, None);
+    }
+
+    /// Its process tag, in the place that it has in Context, as long as it lives.
+    #[inline]
+    pub fn tag<G: Geometry>(&self) -> u32 {
+        self.record.pid & G::TAG_MASK
     }
 
     /// Its name, if it lives.

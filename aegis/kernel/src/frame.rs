@@ -129,12 +129,17 @@ impl Frames {
     /// Checks that frame `n` exists, is somebody's, and that `env` has the right to it.
     #[inline]
     pub fn check(&self, env: usize, n: u32, right: Right) -> Result<(), Error> {
+        self.check_taken(n)?;
+        if self.has(env, n, right) { Ok(()) } else { Err(Error::NotPermitted) }
+    }
+
+    /// Checks that frame `n` exists and is somebody's.
+    #[inline]
+    fn check_taken(&self, n: u32) -> Result<(), Error> {
         if n >= self.total {
             Err(Error::NoSuchFrame)
         } else if self.owner(n) == Owner::Nobody {
             Err(Error::FrameFree)
-        } else if !self.has(env, n, right) {
-            Err(Error::NotPermitted)
         } else {
             Ok(())
         }
@@ -144,15 +149,8 @@ impl Frames {
     /// a share.
     #[inline]
     pub fn check_holder(&self, env: usize, n: u32) -> Result<(), Error> {
-        if n >= self.total {
-            Err(Error::NoSuchFrame)
-        } else if self.owner(n) == Owner::Nobody {
-            Err(Error::FrameFree)
-        } else if self.is_held(env, n) {
-            Ok(())
-        } else {
-            Err(Error::NotPermitted)
-        }
+        self.check_taken(n)?;
+        if self.is_held(env, n) { Ok(()) } else { Err(Error::NotPermitted) }
     }
 
     /// Checks that frame `n` exists and that `env` holds a share of it, with whatever rights.

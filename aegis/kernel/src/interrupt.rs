@@ -8,6 +8,7 @@
 
 use crate::Kernel;
 use crate::machine::Machine;
+use crate::set;
 use aegis_abi::Handler;
 use aegis_abi::interrupts::{CONSOLE, CONSOLE_BYTES, Interrupt, InterruptQueue, KINDS, TIMER};
 use aegis_abi::limits::{CONSOLE_ENTRIES, QUEUE_ENTRIES};
@@ -176,10 +177,7 @@ impl<M: Machine> Kernel<M> {
     /// ticks, each in its turn.
     pub(crate) fn fire_timers(&mut self, passed: u32) {
         let now = self.schedule.ticks;
-        let mut armed = self.schedule.timers & !self.schedule.due_timers;
-        while armed != 0 {
-            let number = armed.trailing_zeros() as usize;
-            armed &= armed - 1;
+        for number in set::members(self.schedule.timers & !self.schedule.due_timers) {
             let is_due = self.environments[number].timer.is_some_and(|due| now.wrapping_sub(due) < passed);
             self.schedule.due_timers |= u64::from(is_due) << number;
         }

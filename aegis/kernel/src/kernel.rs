@@ -223,9 +223,7 @@ impl<M: Machine> Kernel<M> {
 
     /// The Context register of a reference to `address` by the running environment.
     pub(crate) fn context_register(&self, address: u32) -> u32 {
-        // It lives.
-        let tag = self.environment().record.pid & M::Geometry::TAG_MASK;
-        M::Geometry::context(tag, address)
+        M::Geometry::context(self.environment().tag::<M::Geometry>(), address)
     }
 
     /// Brings an environment to life under the context that has been checked last, with a share of

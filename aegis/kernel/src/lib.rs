@@ -45,6 +45,7 @@ mod physical;
 mod repossession;
 mod revocation;
 mod schedule;
+mod set;
 mod sharing;
 pub mod slice;
 mod suspension;

@@ -12,6 +12,7 @@ use crate::Kernel;
 use crate::budget::Budget;
 use crate::frame::Right;
 use crate::machine::Machine;
+use crate::set;
 use crate::withdrawal::FORCE;
 use aegis_abi::interrupts::{Interrupt, REPOSSESSION};
 use aegis_abi::limits::{FRAMES, REPOSSESSION_ENTRIES};
@@ -157,15 +158,8 @@ impl<M: Machine> Kernel<M> {
     /// Has a holder of a share of frame `n` named it as reserved, or does it hold no more than its
     /// reservation?
     fn is_reserved(&self, n: u32) -> bool {
-        let mut sharers = self.frames.sharers(n);
-        while sharers != 0 {
-            let sharer = sharers.trailing_zeros() as usize;
-            if self.surplus(sharer) == 0 || self.environments[sharer].context.reserved.contains(&n) {
-                return true;
-            }
-            sharers &= sharers - 1;
-        }
-        false
+        set::members(self.frames.sharers(n))
+            .any(|sharer| self.surplus(sharer) == 0 || self.environments[sharer].context.reserved.contains(&n))
     }
 
     /// The frame that environment `number` has named to be taken next, if it may be.
@@ -198,11 +192,9 @@ impl<M: Machine> Kernel<M> {
         if !self.sweep_for(FORCE, budget) {
             return true;
         }
-        let mut left = self.frames.sharers(n);
-        while left != 0 {
+        for sharer in set::members(self.frames.sharers(n)) {
             budget.spend(SHARER_COST);
-            self.frames.leave(left.trailing_zeros() as usize, n);
-            left &= left - 1;
+            self.frames.leave(sharer, n);
         }
         false
     }

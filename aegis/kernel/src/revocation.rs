@@ -14,12 +14,16 @@ use crate::budget::Budget;
 use crate::frame::Owner;
 use crate::machine::Machine;
 use crate::repossession::Force;
+use crate::set;
 use aegis_abi::Error;
 use aegis_abi::interrupts::{Interrupt, REVOCATION};
 use aegis_abi::limits::{ENVS, RESERVED_FRAMES, REVOCATION_SLICES};
 
 /// What every environment may own.
 const RESERVATION: u32 = RESERVED_FRAMES as u32;
+
+/// Instructions that it takes to zero a frame.
+const ZEROING_COST: usize = 1400;
 
 /// Who wants frames, who was asked for them, and from whom they are being taken.
 #[derive(Debug, Default)]
@@ -140,6 +144,22 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
+    /// Does what is due before the machine waits: takes from the dying, and by force, sweeps, and
+    /// zeroes free frames.
+    pub(crate) fn work_while_idle(&mut self) {
+        let budget = &mut Budget::new();
+        self.reclaim(budget);
+        if self.dying == 0 && self.revocation.force.is_none() {
+            while !budget.is_spent()
+                && let Some(n) = self.frames.first_dirty()
+            {
+                budget.spend(ZEROING_COST);
+                self.machine.zero(n);
+                self.frames.zeroed(n);
+            }
+        }
+    }
+
     /// Environment `number` has allocated frame `n`.
     pub(crate) fn served(&mut self, number: usize, n: u32) {
         if let Some(force) = &mut self.revocation.force {
@@ -170,13 +190,8 @@ impl<M: Machine> Kernel<M> {
 
     /// Frames that those who wait for one lack of their reservation.
     fn promised(&self) -> u32 {
-        let mut waiting = self.revocation.waiting;
-        let mut promised = 0;
-        while waiting != 0 {
-            promised += RESERVATION.saturating_sub(self.frames.owned(waiting.trailing_zeros() as usize));
-            waiting &= waiting - 1;
-        }
-        promised
+        let lacks = |number| RESERVATION.saturating_sub(self.frames.owned(number));
+        set::members(self.revocation.waiting).map(lacks).sum()
     }
 
     /// Frames that must be given up.

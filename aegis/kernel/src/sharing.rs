@@ -85,9 +85,7 @@ impl<M: Machine> Kernel<M> {
         if dead == 0 {
             return Error::Granted;
         }
-        self.bury(Some(dead.trailing_zeros() as usize), &mut Budget::new());
-        self.go_on_if_alive();
-        Error::Again
+        self.bury_first(Some(dead.trailing_zeros() as usize))
     }
 
     /// The call `p_give`.

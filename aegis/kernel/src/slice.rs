@@ -2,6 +2,7 @@
 //! owner and an access list. Position is order.
 
 use crate::exposed::Paged;
+use crate::set;
 use aegis_abi::exposed;
 use aegis_abi::exposed::Account;
 use aegis_abi::limits::{ENVS, SLICES};
@@ -119,10 +120,7 @@ impl Slices {
 
     /// Drops the transfers whose callee is one of these.
     pub fn drop_late_to(&mut self, is_one: impl Fn(Pid) -> bool) {
-        let mut left = self.waiting;
-        while left != 0 {
-            let n = left.trailing_zeros() as usize;
-            left &= left - 1;
+        for n in set::members(self.waiting) {
             if self.late[n].is_some_and(|late| is_one(late.callee)) {
                 self.drop_late(n);
             }

@@ -17,6 +17,7 @@ use crate::budget::Budget;
 use crate::environment::right;
 use crate::frame::{Frames, Owner, Right};
 use crate::machine::Machine;
+use crate::set;
 use aegis_abi::limits::{ENVS, PAGE_SHIFT};
 use aegis_abi::{Error, Lo};
 use stlb::{Edit, Geometry, SLOTS};
@@ -151,14 +152,12 @@ impl<M: Machine> Kernel<M> {
         if self.frames.owner(n) != Owner::Environment(number) {
             return true;
         }
-        let mut grantees = self.frames.grantees(n);
-        while grantees != 0 {
+        for grantee in set::members(self.frames.grantees(n)) {
             if budget.is_spent() {
                 return false;
             }
             budget.spend(GRANT_COST);
-            self.withdraw(grantees.trailing_zeros() as usize, n, number);
-            grantees &= grantees - 1;
+            self.withdraw(grantee, n, number);
         }
         true
     }
